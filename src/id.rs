@@ -1,0 +1,91 @@
+//! Names for the things that outlive a function call.
+//!
+//! Randomness is handed in: a core never asks the operating system for it, so that a seed replays a run.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Crockford's base 32, the alphabet of ULIDs: no I, L, O or U, so that it can be read out over a telephone.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// One telephone call for its whole life: in logs, in the store, in file names.
+///
+/// 48 bits of Unix milliseconds and 80 random bits (the ULID layout), so ids sort by time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(u128);
+
+impl CallId {
+    /// `millis`: Unix time of the call's first message; `random`: any 128 random bits, of which 80 are kept.
+    pub fn new(millis: i64, random: u128) -> CallId {
+        let time = (millis.max(0) as u128) & ((1 << 48) - 1);
+        CallId(time << 80 | random & ((1 << 80) - 1))
+    }
+
+    /// Unix milliseconds of the call's first message.
+    pub fn millis(self) -> i64 {
+        (self.0 >> 80) as i64
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0u8; 26];
+        for (i, slot) in text.iter_mut().enumerate() {
+            *slot = ALPHABET[(self.0 >> (5 * (25 - i)) & 31) as usize];
+        }
+        f.write_str(std::str::from_utf8(&text).expect("the alphabet is ASCII"))
+    }
+}
+
+impl fmt::Debug for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is not 26 characters of Crockford's base 32.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a call id is 26 characters of 0-9 A-Z without I L O U; this is not one")]
+pub struct NotACallId;
+
+impl FromStr for CallId {
+    type Err = NotACallId;
+
+    fn from_str(text: &str) -> Result<CallId, NotACallId> {
+        let bytes = text.as_bytes();
+        if bytes.len() != 26 || bytes[0] > b'7' {
+            return Err(NotACallId);
+        }
+        let mut value = 0u128;
+        for byte in bytes {
+            let digit = ALPHABET.iter().position(|a| *a == byte.to_ascii_uppercase()).ok_or(NotACallId)?;
+            value = value << 5 | digit as u128;
+        }
+        Ok(CallId(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn text_and_back(millis in 0i64..1 << 48, random: u128) {
+            let id = CallId::new(millis, random);
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+            prop_assert_eq!(id.millis(), millis);
+        }
+
+        #[test]
+        fn sorts_by_time(a in 0i64..1 << 47, gap in 1i64..1 << 40, r1: u128, r2: u128) {
+            prop_assert!(CallId::new(a, r1).to_string() < CallId::new(a + gap, r2).to_string());
+        }
+
+        #[test]
+        fn any_text_is_refused_or_read(text in "\\PC{0,30}") {
+            let _: Result<CallId, NotACallId> = text.parse();
+        }
+    }
+}

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Crockford's base 32, the alphabet of ULIDs: no I, L, O or U, so that it can be read out over a telephone.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -65,10 +66,43 @@ impl FromStr for CallId {
     }
 }
 
+/// A telephone number as it may stand in a log: `138****5678`.
+///
+/// Numbers of up to seven characters (services such as 12345, our own lines) are shown whole; of all others the first
+/// three and the last four characters remain. Whether numbers are masked at
+/// all is [`mask_numbers`]'s to say: the default is yes.
+pub struct Masked<'a>(pub &'a str);
+
+static SHOW_NUMBERS: AtomicBool = AtomicBool::new(false);
+
+/// Says once, at start, whether [`Masked`] hides anything (setting `log.mask_numbers`).
+pub fn mask_numbers(mask: bool) {
+    SHOW_NUMBERS.store(!mask, Ordering::Relaxed);
+}
+
+impl fmt::Display for Masked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use std::fmt::Write as _;
+        let all = self.0.chars().count();
+        let hide = if SHOW_NUMBERS.load(Ordering::Relaxed) || all <= 7 { 0..0 } else { 3..all - 4 };
+        for (i, c) in self.0.chars().enumerate() {
+            f.write_char(if hide.contains(&i) { '*' } else { c })?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn numbers_are_masked() {
+        assert_eq!(Masked("13812345678").to_string(), "138****5678");
+        assert_eq!(Masked("12345").to_string(), "12345");
+        assert_eq!(Masked("64012345").to_string(), "640*2345");
+    }
 
     proptest! {
         #[test]

@@ -1,0 +1,80 @@
+# Jiesu: `make run` for the daemon, `make test` for every gate. Both set up what they need on a Debian machine with Rust.
+.PHONY: setup run demo test check units fuzz bench soak eval prompts install clean
+
+CARGO ?= cargo
+STEP = .ci/step
+# Seconds of each fuzz target in `make test`.
+FUZZ_SECONDS ?= 60
+# The demonstration recogniser: understands the synthetic demonstration voice only. `serve` never chooses it by itself.
+DEMO_MODEL = models/jiesu-demo-q8_0.bin
+
+setup:
+	@.ci/setup run
+
+# The daemon on SIP port 5060 with one demonstration call; it stays up until interrupted.
+run: setup
+	$(CARGO) build
+	target/debug/jiesu demo --stay
+
+# One demonstration call on free ports, its ticket printed; exits 0 when it was filed.
+demo: setup
+	$(CARGO) build
+	target/debug/jiesu demo
+
+test:
+	@$(STEP) setup .ci/setup test
+	@$(STEP) rustfmt $(CARGO) fmt --check
+	@$(STEP) build $(CARGO) build --all-targets --locked
+	@$(MAKE) --no-print-directory check
+	@$(STEP) tests $(CARGO) nextest run --locked --no-fail-fast
+	@$(STEP) "documentation tests" $(CARGO) test --locked --doc --quiet
+	@$(MAKE) --no-print-directory fuzz
+	@echo "all gates passed"
+
+# The gates that run no test.
+check:
+	@$(STEP) rustfmt $(CARGO) fmt --check
+	@$(STEP) clippy $(CARGO) clippy --locked --all-targets --quiet -- -D warnings
+	@$(STEP) "clippy, cores alone" $(CARGO) clippy --locked --lib --no-default-features --quiet -- -D warnings
+	@$(STEP) documents env RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+	@$(STEP) deny $(CARGO) deny --log-level error check bans licenses sources
+	@$(STEP) "systemd unit" sh -c 'systemd-analyze security --offline=true --threshold=15 --no-pager $$0 >/dev/null' systemd/jiesu.service
+	@$(STEP) "shipped configuration" target/debug/jiesu check
+
+# A short run of each fuzz target (cargo-fuzz on the stable toolchain).
+FUZZ_TARGETS = $(shell sed -n 's/^name = "\(fuzz_.*\)"/\1/p' tests/fuzz/Cargo.toml)
+FUZZ = env RUSTC_BOOTSTRAP=1 $(CARGO) fuzz
+fuzz:
+	@$(STEP) "fuzz build" $(FUZZ) build --fuzz-dir tests/fuzz -O
+	@printf '%s\n' $(FUZZ_TARGETS) | xargs -P 2 -I {} $(STEP) "{}" $(FUZZ) run --fuzz-dir tests/fuzz -O {} -- \
+		-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -verbosity=0
+
+bench:
+	$(CARGO) bench --bench cores
+	$(CARGO) bench --bench capacity
+
+# 1,000 times kill -9 during 20 calls.
+soak:
+	JIESU_KILLS=1000 $(CARGO) nextest run --locked --run-ignored all kill -- --nocapture
+
+# Renders the prompts that have no recording yet; what was recorded in a studio stays.
+prompts: setup
+	$(CARGO) build
+	target/debug/jiesu prompts
+
+# make install DESTDIR=/tmp/root PREFIX=/usr
+PREFIX ?= /usr
+SHARE = $(DESTDIR)$(PREFIX)/share/jiesu
+install:
+	$(CARGO) build --release
+	install -Dm755 target/release/jiesu $(DESTDIR)$(PREFIX)/bin/jiesu
+	install -Dm644 systemd/jiesu.service $(DESTDIR)$(PREFIX)/lib/systemd/system/jiesu.service
+	install -Dm644 systemd/jiesu.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/jiesu.conf
+	install -Dm644 systemd/jiesu.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/jiesu.conf
+	cd config && find . -type f -exec install -Dm644 {} $(DESTDIR)/etc/jiesu/{} \;
+	sed -i 's|^# state_dir = .*|state_dir = "/var/lib/jiesu"|; s|^# models = .*|models = "/var/lib/jiesu/models"|' $(DESTDIR)/etc/jiesu/jiesu.toml
+	cd models && find . -type f ! -name '*.bin' ! -name .gitignore -exec install -Dm644 {} $(SHARE)/models/{} \;
+	chmod 755 $(SHARE)/models/fetch
+
+clean:
+	$(CARGO) clean

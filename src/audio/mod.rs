@@ -1,1 +1,14 @@
-//! (being written)
+//! Sound as numbers: the two laws of the telephone, WAV in and out, rates, tones, levels. All pure: bytes and samples
+//! in, bytes and samples out. Refuses to play, record or open anything: that is `media` and whoever reads the file.
+
+pub mod g711;
+pub mod level;
+pub mod pcm;
+pub mod resample;
+pub mod tone;
+pub mod wav;
+
+pub use pcm::Pcm;
+
+/// Samples a second of the telephone (G.711), and of all prompts and recordings.
+pub const RATE: u32 = 8_000;

@@ -1,1 +1,31 @@
-//! (being written)
+//! SIP: messages, transactions, dialogs (RFC 3261), all without I/O; `task` is the one file with sockets.
+
+pub mod address;
+pub mod build;
+pub mod check;
+pub mod client;
+pub mod dialog;
+pub mod endpoint;
+pub mod message;
+pub mod multipart;
+pub mod name;
+pub mod parse;
+pub mod server;
+pub mod stream;
+#[cfg(feature = "daemon")]
+pub mod task;
+pub mod timing;
+pub mod trunk;
+pub mod uri;
+pub mod via;
+
+pub use address::NameAddr;
+pub use build::Builder;
+pub use endpoint::{Command, DialogId, Endpoint, Event, Flow, Invite, Output, Transport, TrunkName, Why};
+pub use message::{Framing, Message};
+pub use name::{Method, Name};
+#[cfg(feature = "daemon")]
+pub use task::Handle;
+pub use trunk::{Cidr, Trunk, Trunks, Unlisted};
+pub use uri::Uri;
+pub use via::Via;

@@ -1,0 +1,366 @@
+//! The endpoint: bytes and commands in, bytes and events out, on a clock that is handed in.
+//!
+//! "Mutate, then drain": call [`Endpoint::receive`], [`Endpoint::command`] or [`Endpoint::expire`], then
+//! [`Endpoint::poll`] until it gives nothing, then wait until [`Endpoint::next_deadline`]. Every table is bounded: over
+//! a limit new requests get 503 and nothing is remembered of them.
+//!
+//! Every dialog that was [`Event::Invited`] ends with exactly one [`Event::Ended`]; every dialog begun with
+//! [`Command::Invite`] ends with exactly one [`Event::Failed`] (no call) or, after [`Event::Answered`], one `Ended`.
+
+mod command;
+mod event;
+mod expire;
+mod requests;
+mod responses;
+mod uac;
+mod uas;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{RngCore, SeedableRng};
+
+pub use command::{Command, Invite};
+pub use event::{Event, Why};
+
+use super::client::Client;
+use super::dialog::{Dialog, Key};
+use super::message::{Framing, Message};
+use super::name::Method;
+use super::server::{Server, Todo};
+use super::timing::Timing;
+use super::{check, trunk::Trunks};
+use crate::time::Timers;
+
+/// A dialog, ours to name; never used twice in a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DialogId(pub u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    Udp,
+    Tcp,
+}
+
+impl Transport {
+    pub fn is_reliable(self) -> bool {
+        self == Transport::Tcp
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+        }
+    }
+}
+
+/// The way a message came or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Flow {
+    pub transport: Transport,
+    /// Our address on this way: a concrete one, also where the listener is a wildcard.
+    pub local: SocketAddr,
+    pub peer: SocketAddr,
+    /// The connection's number; 0 on UDP, and on TCP for "any connection to `peer`, or a new one".
+    pub connection: u64,
+}
+
+impl Flow {
+    fn framing(&self) -> Framing {
+        if self.transport.is_reliable() { Framing::Stream } else { Framing::Datagram }
+    }
+}
+
+/// The name of the trunk that a request came over.
+pub type TrunkName = Arc<str>;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub timing: Timing,
+    /// What stands in `Server` and `User-Agent`; no version, which would help an attacker.
+    pub agent: String,
+    /// The address that peers see, where it is not the local one (NAT).
+    pub advertised: Option<IpAddr>,
+    pub max_dialogs: usize,
+    pub max_transactions: usize,
+    /// What Retry-After says while full or draining.
+    pub retry_after: Duration,
+    /// Requests are only sent to addresses that a trunk lists, or where the dialog's requests came from.
+    pub trunks: Trunks,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            timing: Timing::default(),
+            agent: "jiesu".into(),
+            advertised: None,
+            max_dialogs: 10_000,
+            max_transactions: 50_000,
+            retry_after: Duration::from_secs(10),
+            trunks: Trunks::default(),
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub enum Output {
+    Send { flow: Flow, bytes: Bytes },
+    Event(Event),
+}
+
+/// Gives dialogs their names. Clones count on together.
+#[derive(Debug, Clone, Default)]
+pub struct Ids(Arc<AtomicU64>);
+
+impl Ids {
+    pub fn next(&self) -> DialogId {
+        DialogId(self.0.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Due {
+    ServerAgain(u64),
+    ServerEnd(u64),
+    ClientAgain(u64),
+    ClientEnd(u64),
+    /// Our 2xx once more.
+    Repeat(DialogId),
+    /// No ACK came, or our user never answered.
+    GiveUp(DialogId),
+}
+
+struct ServerEntry {
+    tx: Server,
+    key: Box<[u8]>,
+    /// Call-ID, From tag and CSeq of a first INVITE: the same over another path is a merged request (8.2.2.2).
+    merge: Option<Box<[u8]>>,
+    /// Where responses go.
+    flow: Flow,
+    dialog: Option<DialogId>,
+}
+
+struct ClientEntry {
+    tx: Client,
+    key: Box<[u8]>,
+    method: Method,
+    flow: Flow,
+    dialog: DialogId,
+}
+
+/// See the module.
+pub struct Endpoint {
+    config: Config,
+    random: StdRng,
+    secret: u64,
+    ids: Ids,
+    count: u64,
+    servers: HashMap<u64, ServerEntry>,
+    server_keys: HashMap<Box<[u8]>, u64>,
+    merges: HashMap<Box<[u8]>, u64>,
+    clients: HashMap<u64, ClientEntry>,
+    client_keys: HashMap<Box<[u8]>, u64>,
+    dialogs: HashMap<DialogId, Dialog>,
+    dialog_keys: HashMap<Key, DialogId>,
+    timers: Timers<Due>,
+    out: VecDeque<Output>,
+    draining: bool,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("dialogs", &self.dialogs.len())
+            .field("servers", &self.servers.len())
+            .field("clients", &self.clients.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much an endpoint remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    pub dialogs: usize,
+    pub servers: usize,
+    pub clients: usize,
+    pub timers: usize,
+}
+
+impl Endpoint {
+    /// `seed` decides tags and branches: random bytes in the daemon, fixed ones in tests.
+    pub fn new(config: Config, seed: [u8; 32]) -> Endpoint {
+        let mut random = StdRng::from_seed(seed);
+        Endpoint {
+            config,
+            secret: random.next_u64(),
+            random,
+            ids: Ids::default(),
+            count: 0,
+            servers: HashMap::new(),
+            server_keys: HashMap::new(),
+            merges: HashMap::new(),
+            clients: HashMap::new(),
+            client_keys: HashMap::new(),
+            dialogs: HashMap::new(),
+            dialog_keys: HashMap::new(),
+            timers: Timers::new(),
+            out: VecDeque::new(),
+            draining: false,
+        }
+    }
+
+    /// Names for dialogs of our own calls.
+    pub fn ids(&self) -> Ids {
+        self.ids.clone()
+    }
+
+    pub fn load(&self) -> Load {
+        Load {
+            dialogs: self.dialogs.len(),
+            servers: self.servers.len(),
+            clients: self.clients.len(),
+            timers: self.timers.len(),
+        }
+    }
+
+    /// One datagram, or one message of a stream.
+    pub fn receive(&mut self, now: Instant, flow: Flow, trunk: &TrunkName, bytes: Bytes) {
+        let message = match Message::parse(bytes, flow.framing()) {
+            Ok(message) => message,
+            Err(_) => return self.refused("unreadable", flow),
+        };
+        if message.is_request() {
+            match check::request(&message) {
+                Ok(()) => self.request(now, flow, trunk, message),
+                Err(fault) => self.fault(flow, &message, &fault),
+            }
+        } else if check::response(&message) {
+            self.response(now, flow, &message);
+        } else {
+            self.refused("bad_response", flow);
+        }
+    }
+
+    pub fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Ring { dialog } => self.ring(now, dialog),
+            Command::Answer { dialog, sdp } => self.answer(now, dialog, &sdp),
+            Command::Refuse { dialog, code, reason, retry_after } => {
+                self.refuse(now, dialog, code, reason, retry_after);
+            }
+            Command::AnswerAgain { dialog, sdp } => self.answer_again(now, dialog, &sdp),
+            Command::RefuseAgain { dialog, code } => self.refuse_again(now, dialog, code),
+            Command::OfferAgain { dialog, sdp } => self.offer_again(now, dialog, &sdp),
+            Command::Hangup { dialog, reason } => self.hang_up(now, dialog, reason),
+            Command::Invite(invite) => self.invite(now, *invite),
+            Command::Cancel { dialog } => self.cancel(now, dialog),
+            Command::Drain(draining) => self.draining = draining,
+        }
+    }
+
+    /// From now on these are the trunks.
+    pub fn replace_trunks(&mut self, trunks: Trunks) {
+        self.config.trunks = trunks;
+    }
+
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When [`Endpoint::expire`] must be called next.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next_deadline()
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    fn refused(&mut self, why: &'static str, flow: Flow) {
+        self.event(Event::Refused { why, flow });
+    }
+
+    fn send(&mut self, flow: Flow, bytes: Bytes) {
+        self.out.push_back(Output::Send { flow, bytes });
+    }
+
+    fn number(&mut self) -> u64 {
+        self.count += 1;
+        self.count
+    }
+
+    /// A tag or branch that nobody can guess: 64 random bits.
+    fn token(&mut self) -> String {
+        format!("{:016x}", self.random.next_u64())
+    }
+
+    fn branch(&mut self) -> String {
+        format!("z9hG4bK{}", self.token())
+    }
+
+    /// `host:port` of ours as peers reach it over `flow`.
+    fn own_address(&self, flow: &Flow) -> String {
+        let ip = self.config.advertised.unwrap_or(flow.local.ip());
+        SocketAddr::new(ip, flow.local.port()).to_string()
+    }
+
+    fn own_contact(&self, flow: &Flow) -> String {
+        let transport = if flow.transport == Transport::Tcp { ";transport=tcp" } else { "" };
+        format!("<sip:{}{transport}>", self.own_address(flow))
+    }
+
+    fn own_via(&self, flow: &Flow, branch: &str) -> String {
+        format!("SIP/2.0/{} {};branch={branch};rport", flow.transport.as_str(), self.own_address(flow))
+    }
+
+    /// Carries out what a server transaction wants.
+    fn serve(&mut self, now: Instant, id: u64, todo: Todo) {
+        let Some(entry) = self.servers.get(&id) else { return };
+        if let Some(bytes) = todo.send {
+            let flow = entry.flow;
+            self.send(flow, bytes);
+        }
+        if todo.quiet {
+            self.timers.cancel(&Due::ServerAgain(id));
+        }
+        if let Some(again) = todo.again {
+            self.timers.set(Due::ServerAgain(id), now + again);
+        }
+        if let Some(end) = todo.end {
+            self.timers.set(Due::ServerEnd(id), now + end);
+        }
+        if todo.over {
+            self.timers.cancel(&Due::ServerEnd(id));
+            if let Some(entry) = self.servers.remove(&id) {
+                self.server_keys.remove(&entry.key);
+                if let Some(merge) = entry.merge {
+                    self.merges.remove(&merge);
+                }
+            }
+        }
+    }
+
+    /// Forgets a dialog and says that it ended.
+    fn end(&mut self, dialog: DialogId, why: Why) {
+        if self.forget(dialog) {
+            self.event(Event::Ended { dialog, why });
+        }
+    }
+
+    fn forget(&mut self, dialog: DialogId) -> bool {
+        let Some(gone) = self.dialogs.remove(&dialog) else { return false };
+        self.dialog_keys.remove(&gone.key());
+        self.timers.cancel(&Due::Repeat(dialog));
+        self.timers.cancel(&Due::GiveUp(dialog));
+        true
+    }
+}

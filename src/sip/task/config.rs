@@ -1,0 +1,117 @@
+//! What an admin may set about the sockets of SIP.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::tcp;
+use crate::sip::endpoint;
+use crate::sip::trunk::Unlisted;
+use crate::written::Table;
+
+/// One address to listen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen {
+    pub address: SocketAddr,
+    pub udp: bool,
+    pub tcp: bool,
+}
+
+/// `[sip]` of jiesu.toml.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    pub listen: Vec<Listen>,
+    /// The address that peers see, where it is not the local one (NAT).
+    pub advertised: Option<IpAddr>,
+    /// What happens to requests from sources that no trunk lists.
+    pub unlisted: Unlisted,
+    /// What stands in `Server` and `User-Agent`.
+    pub agent: String,
+    pub max_dialogs: usize,
+    pub max_transactions: usize,
+    /// What Retry-After says while full or draining.
+    pub retry_after: Duration,
+    pub tcp: tcp::Limits,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let defaults = endpoint::Config::default();
+        Config {
+            listen: vec![Listen { address: SocketAddr::from(([0, 0, 0, 0], 5060)), udp: true, tcp: true }],
+            advertised: None,
+            unlisted: Unlisted::Drop,
+            agent: defaults.agent,
+            max_dialogs: defaults.max_dialogs,
+            max_transactions: defaults.max_transactions,
+            retry_after: defaults.retry_after,
+            tcp: tcp::Limits::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the section. Every key may be missing.
+    pub fn read(table: &mut Table<'_>) -> Config {
+        let usual = Config::default();
+        let listen = read_listen(table).unwrap_or(usual.listen);
+        let advertised = table.text("advertised").check(|text| {
+            let bad =
+                |_| (format!("\"{text}\" is not an address"), "write an IP address such as \"203.0.113.5\"".into());
+            text.parse::<IpAddr>().map_err(bad)
+        });
+        let advertised = advertised.get();
+        let unlisted = table.text("unlisted").check(|text| match text.as_str() {
+            "drop" => Ok(Unlisted::Drop),
+            "forbid" => Ok(Unlisted::Forbid),
+            other => Err((format!("\"{other}\" is not known"), "write \"drop\" or \"forbid\"".into())),
+        });
+        let agent = table.text("agent").check(|text| {
+            let printable = !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| (b' '..=b'~').contains(&b));
+            let bad = || ("is not 1 to 64 printable ASCII characters".into(), "write for example \"jiesu\"".into());
+            printable.then(|| text.clone()).ok_or_else(bad)
+        });
+        Config {
+            listen,
+            advertised,
+            unlisted: unlisted.get().unwrap_or(usual.unlisted),
+            agent: agent.get().unwrap_or(usual.agent),
+            max_dialogs: table.int("max_dialogs").or(10_000, 1..1_000_000) as usize,
+            max_transactions: table.int("max_transactions").or(50_000, 10..5_000_000) as usize,
+            retry_after: table.duration("retry_after").or("10s", "1s".."1h"),
+            tcp: tcp::Limits {
+                connections: table.int("tcp_connections").or(1024, 0..100_000) as usize,
+                per_address: table.int("tcp_connections_per_address").or(128, 1..100_000) as usize,
+                idle: table.duration("tcp_idle").or("10m", "5s".."24h"),
+                message: table.duration("tcp_message").or("10s", "1s".."5m"),
+            },
+        }
+    }
+}
+
+/// `listen = ["0.0.0.0:5060", "udp:192.0.2.1:5062", "tcp:[2001:db8::1]:5060"]`
+fn read_listen(table: &mut Table<'_>) -> Option<Vec<Listen>> {
+    let faults = table.faults().clone();
+    let written = table.texts("listen").written()?;
+    let mut listen = Vec::new();
+    for item in &written.value {
+        let (udp, tcp, address) = match item.value.split_at_checked(4) {
+            Some(("udp:", rest)) => (true, false, rest),
+            Some(("tcp:", rest)) => (false, true, rest),
+            _ => (true, true, item.value.as_str()),
+        };
+        let place = if item.place.line > 0 { &item.place } else { &written.place };
+        match address.trim().parse() {
+            Ok(address) => listen.push(Listen { address, udp, tcp }),
+            Err(_) => faults.at(
+                place,
+                &written.key,
+                format!("\"{}\" is not an address with a port", item.value),
+                "write for example \"0.0.0.0:5060\", \"[::]:5060\", or \"udp:192.0.2.1:5060\" for UDP alone",
+            ),
+        }
+    }
+    if written.value.is_empty() {
+        faults.at(&written.place, &written.key, "lists nothing", "write at least one address");
+    }
+    Some(listen)
+}

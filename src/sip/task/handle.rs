@@ -1,0 +1,74 @@
+//! How the rest of the daemon speaks to the task.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::sip::endpoint::{Command, DialogId, Ids, Transport};
+use crate::sip::trunk::Trunks;
+
+/// The task has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("SIP is stopping")]
+pub struct Stopped;
+
+pub(super) enum Ask {
+    Command(Command),
+    Turn(oneshot::Sender<()>),
+}
+
+/// How the rest of the daemon speaks to SIP.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub(super) asks: mpsc::Sender<Ask>,
+    pub(super) ids: Ids,
+    pub(super) udp: Option<SocketAddr>,
+    pub(super) tcp: Option<SocketAddr>,
+    pub(super) trunks: Arc<watch::Sender<Trunks>>,
+}
+
+impl Handle {
+    /// Hands a command over, waiting for room.
+    ///
+    /// # Errors
+    /// The task has ended.
+    pub async fn send(&self, command: Command) -> Result<(), Stopped> {
+        self.asks.send(Ask::Command(command)).await.map_err(|_| Stopped)
+    }
+
+    /// Hands a command over without waiting, for places that cannot (drop). Without room it is lost and counted.
+    pub fn send_now(&self, command: Command) {
+        if self.asks.try_send(Ask::Command(command)).is_err() {
+            metrics::counter!("jiesu_sip_command_dropped_total").increment(1);
+        }
+    }
+
+    /// A name for a dialog of a call of ours.
+    pub fn new_dialog(&self) -> DialogId {
+        self.ids.next()
+    }
+
+    /// The first address that is listened on.
+    pub fn local(&self, transport: Transport) -> Option<SocketAddr> {
+        match transport {
+            Transport::Udp => self.udp,
+            Transport::Tcp => self.tcp,
+        }
+    }
+
+    /// From now on these are the trunks. Calls that run go on.
+    pub fn replace_trunks(&self, trunks: Trunks) {
+        self.trunks.send_replace(trunks);
+    }
+
+    /// One round trip through the task, for the watchdog.
+    ///
+    /// # Errors
+    /// What is wrong. It may also hang, which is for the caller to bound.
+    pub async fn turns(&self) -> Result<(), String> {
+        let (answer, answered) = oneshot::channel();
+        self.asks.send(Ask::Turn(answer)).await.map_err(|_| Stopped.to_string())?;
+        answered.await.map_err(|_| Stopped.to_string())
+    }
+}

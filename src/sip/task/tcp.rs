@@ -1,0 +1,419 @@
+//! TCP: listeners and connections. Each connection is read by a task of its own, framed there, and handed on through
+//! one bounded queue; a peer that sends faster than it is served waits in its own TCP window.
+//!
+//! Refused: connections over the caps, silence, a message that stays half, a stream that cannot be framed, a peer that
+//! does not read. Each closes one connection and nothing else.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::sip::endpoint::{Flow, Transport};
+use crate::sip::stream::{Framer, Piece};
+use crate::sip::trunk::{Trunks, Unlisted};
+
+/// Messages that wait for a peer to read; one more closes the connection.
+const UNREAD: usize = 64;
+/// Messages of all connections that wait for the endpoint.
+const INBOX: usize = 256;
+/// How long a peer may take to accept a connection of ours, or to read one message.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What connections may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections that others opened, together.
+    pub connections: usize,
+    /// … from one address.
+    pub per_address: usize,
+    /// A connection on which nothing more comes is closed after this time.
+    pub idle: Duration,
+    /// A message has to be whole this long after its first byte, and the first one this long after the connection.
+    pub message: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { connections: 1024, per_address: 128, idle: Duration::from_secs(600), message: Duration::from_secs(10) }
+    }
+}
+
+/// What connections tell the endpoint's task.
+#[derive(Debug)]
+pub enum Heard {
+    Opened {
+        flow: Flow,
+        out: mpsc::Sender<Bytes>,
+    },
+    Message {
+        connection: u64,
+        bytes: Bytes,
+    },
+    Closed {
+        connection: u64,
+        why: Closed,
+    },
+    /// One was not taken at all.
+    Refused {
+        peer: SocketAddr,
+        reason: &'static str,
+    },
+}
+
+/// Why a connection is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    ByPeer,
+    ByUs,
+    Idle,
+    /// It was opened and nothing came.
+    Silent,
+    HalfMessage,
+    Unframed,
+    /// It never came about.
+    Unreachable,
+}
+
+impl Closed {
+    /// The reason to count, where the peer is to blame.
+    pub fn blame(self) -> Option<&'static str> {
+        match self {
+            Closed::Silent => Some("tcp_silent"),
+            Closed::HalfMessage => Some("tcp_half_message"),
+            Closed::Unframed => Some("tcp_unframed"),
+            Closed::ByPeer | Closed::ByUs | Closed::Idle | Closed::Unreachable => None,
+        }
+    }
+}
+
+/// A bound listener, before there is a runtime.
+pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?; // a restart need not wait for old connections to be forgotten
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    Ok(socket.into())
+}
+
+/// What all connections share.
+struct Shared {
+    limits: Limits,
+    heard: mpsc::Sender<Heard>,
+    count: AtomicU64,
+    /// Taken connections by address.
+    taken: Mutex<HashMap<IpAddr, usize>>,
+    trunks: watch::Receiver<Trunks>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+struct Open {
+    flow: Flow,
+    out: mpsc::Sender<Bytes>,
+}
+
+/// The endpoint's side of all connections.
+pub struct Connections {
+    shared: Arc<Shared>,
+    inbox: mpsc::Receiver<Heard>,
+    open: HashMap<u64, Open>,
+}
+
+impl Connections {
+    /// # Errors
+    /// The runtime refuses a listener.
+    pub fn start(
+        listeners: Vec<std::net::TcpListener>,
+        limits: Limits,
+        trunks: watch::Receiver<Trunks>,
+    ) -> io::Result<Connections> {
+        let (heard, inbox) = mpsc::channel(INBOX);
+        let shared = Arc::new(Shared {
+            limits,
+            heard,
+            count: AtomicU64::new(0),
+            taken: Mutex::default(),
+            trunks,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        });
+        for listener in listeners {
+            let listener = TcpListener::from_std(listener)?;
+            shared.tasks.spawn(listen(shared.clone(), listener));
+        }
+        Ok(Connections { shared, inbox, open: HashMap::new() })
+    }
+
+    /// The next thing that a connection has to tell. Pass it to [`Connections::take`].
+    pub async fn heard(&mut self) -> Heard {
+        self.inbox.recv().await.expect("we hold a sender ourselves")
+    }
+
+    /// Keeps the books; gives a message and its way where there is one.
+    pub fn take(&mut self, heard: Heard) -> Option<(Flow, Bytes)> {
+        match heard {
+            Heard::Opened { flow, out } => {
+                self.open.insert(flow.connection, Open { flow, out });
+            }
+            Heard::Message { connection, bytes } => return Some((self.open.get(&connection)?.flow, bytes)),
+            Heard::Closed { connection, .. } => self.close(connection),
+            Heard::Refused { .. } => {}
+        }
+        None
+    }
+
+    pub fn flow(&self, connection: u64) -> Option<Flow> {
+        self.open.get(&connection).map(|open| open.flow)
+    }
+
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// What is queued is still written; then the connection ends.
+    pub fn close(&mut self, connection: u64) {
+        self.open.remove(&connection);
+    }
+
+    /// Sends over the flow's connection, another one to the same peer, or (requests only) a new one.
+    ///
+    /// # Errors
+    /// With the reason to count.
+    pub fn send(&mut self, flow: Flow, bytes: Bytes) -> Result<(), &'static str> {
+        let known = self.open.contains_key(&flow.connection).then_some(flow.connection);
+        let same = || self.open.iter().find(|(_, open)| open.flow.peer == flow.peer).map(|(id, _)| *id);
+        let id = match known.or_else(same) {
+            Some(id) => id,
+            // RFC 3261 18.2.2 would have us connect to where a response's Via points; an address that a request
+            // merely names is not called (ATTACKS 33).
+            None if bytes.starts_with(b"SIP/2.0 ") => return Err("connection_gone"),
+            None => self.connect(flow),
+        };
+        let Some(open) = self.open.get(&id) else { return Err("connection_gone") };
+        open.out.try_send(bytes).map_err(|_| {
+            self.open.remove(&id);
+            "peer_does_not_read"
+        })
+    }
+
+    fn connect(&mut self, flow: Flow) -> u64 {
+        let id = self.shared.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let flow = Flow { connection: id, ..flow };
+        let (out, outgoing) = mpsc::channel(UNREAD);
+        self.open.insert(id, Open { flow, out: out.clone() });
+        let shared = self.shared.clone();
+        self.shared.tasks.spawn(async move {
+            let stream = tokio::time::timeout(PATIENCE, TcpStream::connect(flow.peer)).await;
+            let why = match stream {
+                Ok(Ok(stream)) => converse(&shared, flow, stream, out, outgoing, shared.limits.idle).await,
+                Ok(Err(_)) | Err(_) => Closed::Unreachable,
+            };
+            shared.tell(Heard::Closed { connection: id, why }).await;
+        });
+        id
+    }
+
+    /// Writes what is queued, closes everything and waits for the tasks.
+    pub async fn stop(mut self) {
+        self.open.clear();
+        self.shared.tasks.close();
+        let shared = self.shared.clone();
+        // Writers end by themselves once their queues are empty; readers and listeners are told.
+        shared.stop.cancel();
+        let mut inbox = self.inbox;
+        let drained = async {
+            while inbox.recv().await.is_some() {} // so that nobody waits for room
+        };
+        tokio::select! {
+            () = shared.tasks.wait() => {}
+            () = drained => {}
+        }
+    }
+}
+
+impl Shared {
+    /// Tells the endpoint's task, which may have ended meanwhile; then nobody needs to know.
+    async fn tell(&self, heard: Heard) -> bool {
+        self.heard.send(heard).await.is_ok()
+    }
+
+    fn seat(self: &Arc<Shared>, ip: IpAddr) -> Result<Seat, &'static str> {
+        let mut taken = self.taken.lock().expect("nothing panics while holding this lock");
+        if taken.values().sum::<usize>() >= self.limits.connections {
+            return Err("tcp_full");
+        }
+        let here = taken.entry(ip).or_default();
+        if *here >= self.limits.per_address {
+            return Err("tcp_full_for_address");
+        }
+        *here += 1;
+        Ok(Seat { shared: self.clone(), ip })
+    }
+}
+
+/// A taken connection's place under the caps; dropping gives it back.
+struct Seat {
+    shared: Arc<Shared>,
+    ip: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.shared.taken.lock().expect("nothing panics while holding this lock");
+        if let Some(count) = taken.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.ip);
+            }
+        }
+    }
+}
+
+async fn listen(shared: Arc<Shared>, listener: TcpListener) {
+    loop {
+        let accepted = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                if let Err(reason) = admit(&shared, stream, peer).await {
+                    shared.tell(Heard::Refused { peer, reason }).await;
+                }
+            }
+            Err(error) => {
+                // Out of file descriptors, as a rule: trying again at once would only burn the core.
+                tracing::warn!(%error, "a TCP connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn admit(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) -> Result<(), &'static str> {
+    let listed = {
+        let trunks = shared.trunks.borrow();
+        trunks.of(peer.ip()).is_some() || trunks.unlisted == Unlisted::Forbid
+    };
+    if !listed {
+        return Err("unlisted");
+    }
+    let seat = shared.seat(peer.ip())?;
+    let local = stream.local_addr().map_err(|_| "tcp_gone")?;
+    let connection = shared.count.fetch_add(1, Ordering::Relaxed) + 1;
+    let flow = Flow { transport: Transport::Tcp, local, peer, connection };
+    let (out, outgoing) = mpsc::channel(UNREAD);
+    shared.tell(Heard::Opened { flow, out: out.clone() }).await;
+    let shared = shared.clone();
+    shared.clone().tasks.spawn(async move {
+        let why = converse(&shared, flow, stream, out, outgoing, shared.limits.message).await;
+        shared.tell(Heard::Closed { connection, why }).await;
+        drop(seat);
+    });
+    Ok(())
+}
+
+/// One connection's life. `first`: how long its first message may take.
+async fn converse(
+    shared: &Arc<Shared>,
+    flow: Flow,
+    stream: TcpStream,
+    out: mpsc::Sender<Bytes>,
+    mut outgoing: mpsc::Receiver<Bytes>,
+    first: Duration,
+) -> Closed {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
+    let (reader, mut writer) = stream.into_split();
+    let pong = out.downgrade();
+    drop(out); // the endpoint's task alone keeps the connection open
+    let write = async {
+        while let Some(bytes) = outgoing.recv().await {
+            match tokio::time::timeout(PATIENCE, writer.write_all(&bytes)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Closed::ByPeer,
+                Err(_) => return Closed::ByUs, // does not read
+            }
+        }
+        Closed::ByUs
+    };
+    tokio::select! {
+        why = read(shared, flow.connection, reader, pong, first) => why,
+        why = write => why,
+    }
+}
+
+async fn read(
+    shared: &Shared,
+    connection: u64,
+    mut reader: OwnedReadHalf,
+    pong: mpsc::WeakSender<Bytes>,
+    first: Duration,
+) -> Closed {
+    let limits = shared.limits;
+    let mut framer = Framer::default();
+    let mut buffer = vec![0; 8 * 1024];
+    let mut deadline = Instant::now() + first;
+    let mut spoke = false;
+    loop {
+        let read = tokio::select! {
+            // Only reading ends here; what is queued for writing is written by the other half.
+            () = shared.stop.cancelled() => return std::future::pending().await,
+            read = tokio::time::timeout_at(deadline, reader.read(&mut buffer)) => read,
+        };
+        let length = match read {
+            Err(_) if framer.is_inside() => return Closed::HalfMessage,
+            Err(_) => return if spoke { Closed::Idle } else { Closed::Silent },
+            Ok(Ok(0) | Err(_)) => return Closed::ByPeer,
+            Ok(Ok(length)) => length,
+        };
+        let was_inside = framer.is_inside();
+        let mut whole = false;
+        framer.push(&buffer[..length]);
+        loop {
+            match framer.poll() {
+                Ok(None) => break,
+                Ok(Some(Piece::Ping)) => {
+                    spoke = true;
+                    // RFC 5626 3.5.1. A peer that pings without reading loses its pongs, no more.
+                    if pong.upgrade().is_some_and(|out| out.try_send(Bytes::from_static(b"\r\n")).is_ok()) {
+                        metrics::counter!("jiesu_sip_pongs_total").increment(1);
+                    }
+                }
+                Ok(Some(Piece::Message(bytes))) => {
+                    (whole, spoke) = (true, true);
+                    if !shared.tell(Heard::Message { connection, bytes }).await {
+                        return Closed::ByUs;
+                    }
+                }
+                Err(_) => return Closed::Unframed,
+            }
+        }
+        if !framer.is_inside() {
+            if spoke {
+                deadline = Instant::now() + limits.idle;
+            }
+        } else if whole || !was_inside {
+            // Counted from the first byte, so that one byte a second does not keep it alive.
+            deadline = Instant::now() + limits.message;
+        }
+    }
+}

@@ -1,1 +1,15 @@
-//! (being written)
+//! RTP (RFC 3550), its audio profile (RFC 3551) and telephone events (RFC 4733), without I/O and without a clock.
+//!
+//! Bytes in are a stranger's: every reader here takes any bytes, never looks beyond them and never panics; every
+//! memory of what came is bounded. Which *source* may be believed is not decided here but in [`crate::media::leg`].
+
+pub mod event;
+pub mod jitter;
+pub mod packet;
+pub mod reception;
+pub mod rtcp;
+
+pub use packet::{NotRtp, Packet};
+
+/// Audio runs at 8 kHz in every codec that we speak, so one tick of an RTP timestamp is 125 us.
+pub const RATE: u32 = 8000;

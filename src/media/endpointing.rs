@@ -1,0 +1,274 @@
+//! When a caller begins and ceases to speak, by energy above the line's own noise.
+//!
+//! Pure: one frame's level a tick in, one [`Said`] out. The noise floor is the quietest frame of the last two seconds:
+//! even fast speech has gaps in that time, steady noise has none. Frames that never came (loss, silence suppression)
+//! count as silence and teach nothing.
+
+use std::time::Duration;
+
+use super::{FRAME, TICK};
+use crate::audio::g711::Law;
+
+/// Speech is this much louder than the floor, in dB.
+const ABOVE: f32 = 8.0;
+/// Once speaking, this much is enough: the ends of words are quiet. Steady noise stays within 3 dB of its quietest frame.
+const STILL: f32 = 4.0;
+/// Nothing below this is speech, however quiet the line (dBFS).
+const QUIETEST: f32 = -50.0;
+/// The floor is never taken for more than this (dBFS): a call may begin in the middle of a word.
+const NOISIEST: f32 = -30.0;
+/// The floor is the least level of so many stretches of [`STRETCH`] frames.
+const STRETCHES: usize = 4;
+/// Half a second.
+const STRETCH: u8 = 25;
+/// Of the last [`ONSET_OF`] frames so many must be loud for speech to begin: a click is not a word.
+const ONSET: u32 = 3;
+const ONSET_OF: u32 = 5;
+
+/// The line's noise and what stands out of it.
+#[derive(Debug, Clone)]
+pub struct Level {
+    /// The least level of each stretch, a ring.
+    least: [f32; STRETCHES],
+    stretch: usize,
+    frames: u8,
+    /// The last frames, newest in bit 0: loud or not.
+    loud: u8,
+}
+
+impl Default for Level {
+    fn default() -> Level {
+        Level { least: [NOISIEST; STRETCHES], stretch: 0, frames: 0, loud: 0 }
+    }
+}
+
+impl Level {
+    /// Takes a frame that came; `None` for one that did not.
+    pub fn frame(&mut self, dbfs: Option<f32>) {
+        self.loud <<= 1;
+        let Some(dbfs) = dbfs else { return };
+        let above = if self.is_onset() { STILL } else { ABOVE };
+        self.loud |= u8::from(dbfs > (self.floor() + above).max(QUIETEST));
+        self.frames += 1;
+        if self.frames > STRETCH {
+            self.frames = 1;
+            self.stretch = (self.stretch + 1) % STRETCHES;
+            self.least[self.stretch] = NOISIEST;
+        }
+        let least = &mut self.least[self.stretch];
+        *least = least.min(dbfs);
+    }
+
+    /// The newest frame is louder than noise.
+    pub fn is_loud(&self) -> bool {
+        self.loud & 1 == 1
+    }
+
+    /// Enough of the last frames are.
+    pub fn is_onset(&self) -> bool {
+        (self.loud & ((1 << ONSET_OF) - 1)).count_ones() >= ONSET
+    }
+
+    /// The noise, in dBFS.
+    pub fn floor(&self) -> f32 {
+        self.least.iter().copied().fold(NOISIEST, f32::min)
+    }
+}
+
+/// A frame's level in dBFS, straight from its codes.
+pub fn dbfs(law: Law, frame: &[u8; FRAME]) -> f32 {
+    let sum: u64 = frame
+        .iter()
+        .map(|code| {
+            let sample = i32::from(law.decode(*code));
+            (sample * sample) as u64
+        })
+        .sum();
+    let mean = sum as f32 / FRAME as f32;
+    10.0 * (mean.max(1.0) / (32_768.0 * 32_768.0)).log10()
+}
+
+/// One listen's state.
+#[derive(Debug, Clone)]
+pub enum Endpointer {
+    /// Nobody spoke yet.
+    Waiting {
+        waited: Duration,
+    },
+    Speaking {
+        whole: Duration,
+        speech: Duration,
+        quiet: Duration,
+    },
+}
+
+/// What a tick of a listen brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    Nothing,
+    /// This frame, and the ones before it, belong to an utterance that has now begun.
+    Begins,
+    Goes,
+    /// After this frame.
+    EndsInSilence,
+    EndsByLength,
+    /// Nobody spoke within the limit.
+    NoInput,
+}
+
+impl Default for Endpointer {
+    fn default() -> Endpointer {
+        Endpointer::Waiting { waited: Duration::ZERO }
+    }
+}
+
+impl Endpointer {
+    /// One frame, after `level` took it. `before`: how much audio is kept from before speech.
+    pub fn frame(&mut self, level: &Level, before: Duration, limits: &super::ListenLimits) -> Said {
+        match self {
+            Endpointer::Waiting { waited } => {
+                *waited += TICK;
+                if level.is_onset() {
+                    *self = Endpointer::Speaking { whole: before + TICK, speech: TICK * ONSET, quiet: Duration::ZERO };
+                    Said::Begins
+                } else if *waited >= limits.no_input {
+                    Said::NoInput
+                } else {
+                    Said::Nothing
+                }
+            }
+            Endpointer::Speaking { whole, speech, quiet } => {
+                *whole += TICK;
+                if level.is_loud() {
+                    *speech += TICK;
+                }
+                // A click in the silence does not prolong it.
+                *quiet = if level.is_onset() { Duration::ZERO } else { *quiet + TICK };
+                if *quiet >= limits.silence {
+                    Said::EndsInSilence
+                } else if *whole >= limits.max {
+                    Said::EndsByLength
+                } else {
+                    Said::Goes
+                }
+            }
+        }
+    }
+
+    /// Length of the utterance and of the speech in it; `None` before it begins.
+    pub fn spoken(&self) -> Option<(Duration, Duration)> {
+        match self {
+            Endpointer::Waiting { .. } => None,
+            Endpointer::Speaking { whole, speech, .. } => Some((*whole, *speech)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::tone;
+    use crate::media::ListenLimits;
+    use rand::rngs::SmallRng;
+    use rand::{Rng, SeedableRng};
+
+    const LIMITS: ListenLimits = ListenLimits {
+        no_input: Duration::from_secs(4),
+        silence: Duration::from_millis(800),
+        max: Duration::from_secs(10),
+        end_keys: "#",
+    };
+
+    fn noise(seed: u64, amplitude: i16, ms: usize) -> Vec<i16> {
+        let mut random = SmallRng::seed_from_u64(seed);
+        (0..ms * 8).map(|_| random.random_range(-amplitude..=amplitude)).collect()
+    }
+
+    /// Bursts of 150 ms with 100 ms between them, as syllables are, over noise.
+    fn speech(seed: u64, amplitude: f64, hiss: i16, ms: usize) -> Vec<i16> {
+        let mut out = noise(seed, hiss, ms);
+        let tone = tone::sine(300.0, Duration::from_millis(ms as u64), amplitude);
+        for (i, (sample, tone)) in out.iter_mut().zip(tone).enumerate() {
+            if i % 2000 < 1200 {
+                *sample = sample.saturating_add(tone);
+            }
+        }
+        out
+    }
+
+    /// (first, last) frame of the utterance and how the listen ended.
+    fn run(pcm: &[i16]) -> (Option<usize>, usize, Said) {
+        let (mut level, mut endpointer, mut begun) = (Level::default(), Endpointer::default(), None);
+        for (i, samples) in pcm.chunks_exact(FRAME).enumerate() {
+            let mut frame = [0; FRAME];
+            for (code, sample) in frame.iter_mut().zip(samples) {
+                *code = Law::A.encode(*sample);
+            }
+            level.frame(Some(dbfs(Law::A, &frame)));
+            match endpointer.frame(&level, Duration::ZERO, &LIMITS) {
+                Said::Begins => begun = Some(i),
+                Said::Nothing | Said::Goes => {}
+                end => return (begun, i, end),
+            }
+        }
+        panic!("the listen did not end");
+    }
+
+    #[test]
+    fn speech_is_found_at_any_usual_loudness_of_voice_and_line() {
+        for (seed, (amplitude, hiss)) in
+            [(0.5, 8), (0.1, 8), (0.02, 8), (0.5, 1000), (0.3, 1000), (0.1, 300), (0.03, 100)].into_iter().enumerate()
+        {
+            let seed = seed as u64;
+            let mut pcm = noise(seed, hiss, 1500);
+            pcm.extend(speech(seed, amplitude, hiss, 3000));
+            pcm.extend(noise(seed + 9, hiss, 2500));
+            let (begun, ended, how) = run(&pcm);
+            let begun = begun.unwrap_or_else(|| panic!("{amplitude} over {hiss} was not heard"));
+            assert!((75..=85).contains(&begun), "{amplitude} over {hiss}: begun at frame {begun}");
+            assert_eq!(how, Said::EndsInSilence);
+            assert!((225 + 35..=225 + 48).contains(&ended), "{amplitude} over {hiss}: ended at frame {ended}");
+        }
+    }
+
+    #[test]
+    fn silence_and_steady_noise_are_no_input() {
+        for hiss in [1, 8, 100, 300, 1000] {
+            assert_eq!(run(&noise(1, hiss, 5000)), (None, 199, Said::NoInput), "{hiss}");
+        }
+    }
+
+    #[test]
+    fn noise_that_sets_in_is_learnt() {
+        let mut pcm = noise(1, 8, 1000);
+        pcm.extend(noise(2, 1000, 6000));
+        let (begun, ended, how) = run(&pcm);
+        assert_eq!((begun, how), (Some(52), Said::EndsInSilence));
+        assert!(ended < 50 + 125 + 45, "{ended}");
+    }
+
+    #[test]
+    fn a_click_is_not_speech_and_talk_is_capped() {
+        let mut pcm = noise(1, 8, 5000);
+        pcm[16_000..16_100].fill(20_000);
+        assert_eq!(run(&pcm), (None, 199, Said::NoInput));
+        let (_, ended, how) = run(&speech(2, 0.3, 8, 15_000));
+        assert_eq!(how, Said::EndsByLength);
+        assert!((500..=510).contains(&ended), "{ended}");
+    }
+
+    #[test]
+    fn missing_frames_are_silence_and_teach_nothing() {
+        let (mut level, mut endpointer) = (Level::default(), Endpointer::default());
+        for _ in 0..100 {
+            level.frame(Some(-40.0));
+        }
+        let floor = level.floor();
+        for n in 1..=200 {
+            level.frame(None);
+            let said = endpointer.frame(&level, Duration::ZERO, &LIMITS);
+            assert_eq!(said, if n == 200 { Said::NoInput } else { Said::Nothing });
+        }
+        assert_eq!(level.floor(), floor);
+    }
+}

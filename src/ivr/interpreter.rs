@@ -1,0 +1,390 @@
+//! One caller's walk through a flow. Pure: one [`Input`] at a time, then drain [`Interpreter::poll`].
+//!
+//! Owns where the call is, what is awaited there and for how long; every wait has a deadline except a talk with a human
+//! (the call's own limit ends that), so no lost event can leave a caller in silence. Answers to what is no longer
+//! awaited (an older `play`, a late number, a deadline that was withdrawn) change nothing. Refuses nothing: an input
+//! that makes no sense is ignored.
+
+mod keys;
+mod speak;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::flow::{Counted, Flow, Kind, NodeId, Times, bare, counted};
+use super::talk::{Context, Heard, Hints, Input, Output, StatusReport};
+
+/// A prompt that has not ended by then never will: go on without it.
+const PLAY: Duration = Duration::from_secs(180);
+/// On top of a listen's own times: the recogniser's.
+const RECOGNISE: Duration = Duration::from_secs(45);
+/// A store that has not answered by then is broken; the ticket is made from the recording later.
+const STORE: Duration = Duration::from_secs(8);
+/// Steps that a caller has left after `too_long`.
+const LAST_STEPS: u32 = 32;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Interpreter {
+    flow: Arc<Flow>,
+    context: Context,
+    at: At,
+    node: NodeId,
+    /// Silences and wrong keys of this visit.
+    no_input: u32,
+    no_match: u32,
+    steps: u32,
+    led_out: bool,
+    /// The number of the latest play and listen; 0 before the first.
+    plays: u32,
+    listens: u32,
+    /// A deadline is running.
+    timed: bool,
+    typed_ahead: VecDeque<char>,
+    hints: Hints,
+    /// What was known when a menu was first entered: who comes back to it takes back what they chose below.
+    above: Vec<(NodeId, Hints)>,
+    heard: Option<Heard>,
+    confirmed: bool,
+    number: Option<String>,
+    report: Option<StatusReport>,
+    out: VecDeque<Output>,
+}
+
+/// What is awaited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum At {
+    /// [`Input::Answered`].
+    Start,
+    /// The end of a prompt.
+    Saying {
+        play: u32,
+        cut: bool,
+        then: Then,
+    },
+    /// A key; `typed` are those of a choice that is not complete.
+    Asking {
+        typed: String,
+    },
+    /// What the caller says, or its text.
+    Hearing,
+    Filing,
+    LookingUp,
+    Transferring,
+    /// Nothing.
+    Over,
+}
+
+/// What comes after a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Go(NodeId),
+    Ask,
+    Listen,
+    Transfer,
+    Hangup,
+}
+
+impl Interpreter {
+    pub fn new(flow: Arc<Flow>, context: Context) -> Interpreter {
+        let hints = Hints { topic: context.topic.clone(), ..Hints::default() };
+        let node = flow.start();
+        Interpreter {
+            flow,
+            context,
+            at: At::Start,
+            node,
+            no_input: 0,
+            no_match: 0,
+            steps: 0,
+            led_out: false,
+            plays: 0,
+            listens: 0,
+            timed: false,
+            typed_ahead: VecDeque::new(),
+            hints,
+            above: Vec::new(),
+            heard: None,
+            confirmed: false,
+            number: None,
+            report: None,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// The node where the call is.
+    pub fn node(&self) -> &str {
+        &self.flow.node(self.node).name.value
+    }
+
+    /// What has been chosen so far, for a ticket that is filed because the caller hung up.
+    pub fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    pub fn input(&mut self, input: Input) {
+        match (input, self.at.clone()) {
+            (Input::HungUp, _) => self.rest(At::Over, None),
+            (_, At::Over) => {}
+            (Input::Answered, At::Start) => self.proceed(Then::Go(self.flow.start())),
+            (Input::Digit(key), _) => self.key(key),
+            (Input::PlayDone { play: done }, At::Saying { play, then, .. }) if done == play => self.proceed(then),
+            (Input::Heard(heard), At::Hearing) => self.heard(heard),
+            (Input::NoInput, At::Hearing) => self.silence(),
+            (Input::Filed { number }, at) => {
+                self.number = Some(number);
+                if let (At::Filing, Kind::File { go, .. }) = (at, &self.flow.node(self.node).kind) {
+                    self.proceed(Then::Go(*go));
+                }
+            }
+            (Input::FileFailed, At::Filing) => self.not_filed(),
+            (Input::Status(report), At::LookingUp) => self.status(report),
+            (Input::TransferFailed { .. }, At::Transferring) => {
+                if let Kind::Transfer { failed, .. } = &self.flow.node(self.node).kind {
+                    self.proceed(Then::Go(*failed));
+                }
+            }
+            (Input::TransferEnded, At::Transferring) => match &self.flow.node(self.node).kind {
+                Kind::Transfer { ended: Some(ended), .. } => self.proceed(Then::Go(*ended)),
+                _ => self.proceed(Then::Hangup),
+            },
+            (Input::Deadline, at) if self.timed => {
+                self.timed = false;
+                self.too_late(at);
+            }
+            _ => {}
+        }
+        while self.takes_keys()
+            && let Some(key) = self.typed_ahead.pop_front()
+        {
+            self.key(key);
+        }
+    }
+
+    fn too_late(&mut self, at: At) {
+        match at {
+            At::Saying { then, .. } => {
+                self.note("a prompt never ended");
+                self.out.push_back(Output::StopPlay);
+                self.proceed(then);
+            }
+            At::Asking { typed } if typed.is_empty() => self.silence(),
+            At::Asking { typed } => match self.choice(&typed) {
+                Some(_) => self.take(&typed),
+                None => self.wrong_key(),
+            },
+            At::Hearing => {
+                self.note("nobody said what was heard");
+                self.out.push_back(Output::StopListen);
+                self.heard(Heard::Pending);
+            }
+            At::Filing => self.not_filed(),
+            At::LookingUp => self.status(None),
+            At::Start | At::Transferring | At::Over => {}
+        }
+    }
+
+    // ---- speech and silence ----
+
+    fn heard(&mut self, heard: Heard) {
+        let flow = self.flow.clone();
+        let Kind::Listen { go, .. } = &flow.node(self.node).kind else { return };
+        if let Heard::Text(text) = &heard {
+            let text = bare(text);
+            if text.is_empty() {
+                return self.silence();
+            }
+            let said = flow.word(&text).filter(|go| *go != self.node);
+            if let Some(go) = said {
+                return self.proceed(Then::Go(go));
+            }
+        }
+        self.heard = Some(heard);
+        self.confirmed = false;
+        self.proceed(Then::Go(*go));
+    }
+
+    /// Nothing was said or pressed.
+    fn silence(&mut self) {
+        self.no_input += 1;
+        let flow = self.flow.clone();
+        let handlers = match &flow.node(self.node).kind {
+            Kind::Menu { ask, .. } | Kind::Confirm { ask, .. } => &ask.no_input,
+            Kind::Listen { no_input, .. } => no_input,
+            _ => return,
+        };
+        self.handle(counted(handlers, self.no_input));
+    }
+
+    fn handle(&mut self, handler: Option<&Counted<NodeId>>) {
+        if matches!(self.at, At::Saying { .. }) {
+            self.out.push_back(Output::StopPlay);
+        }
+        let mut say = handler.map(|handler| self.spoken(&handler.say)).unwrap_or_default();
+        let then = match handler.and_then(|handler| handler.go) {
+            Some(go) => self.say(say, true, Then::Go(go)),
+            None => {
+                let (question, then) = self.question();
+                say.extend(question);
+                self.say(say, true, then)
+            }
+        };
+        if let Some(then) = then {
+            self.proceed(then);
+        }
+    }
+
+    // ---- the store ----
+
+    fn not_filed(&mut self) {
+        self.note("not filed");
+        if let Kind::File { failed, .. } = &self.flow.node(self.node).kind {
+            self.proceed(Then::Go(*failed));
+        }
+    }
+
+    fn status(&mut self, report: Option<StatusReport>) {
+        let flow = self.flow.clone();
+        let Kind::Status { found, unit, none, go, .. } = &flow.node(self.node).kind else { return };
+        let with_unit = report.as_ref().is_some_and(|report| report.unit.is_some());
+        self.report = report;
+        let then = match &self.report {
+            None => Some(Then::Go(*none)),
+            Some(_) => {
+                let mut say = self.spoken(found);
+                if with_unit {
+                    say.extend(self.spoken(unit));
+                }
+                self.say(say, true, Then::Go(*go))
+            }
+        };
+        if let Some(then) = then {
+            self.proceed(then);
+        }
+    }
+
+    // ---- from node to node ----
+
+    /// Leaves by a key, whatever is going on.
+    fn leave(&mut self, go: NodeId) {
+        self.stop();
+        self.proceed(Then::Go(go));
+    }
+
+    /// Ends what is being played or recorded.
+    fn stop(&mut self) {
+        match self.at {
+            At::Saying { .. } => self.out.push_back(Output::StopPlay),
+            At::Hearing => self.out.push_back(Output::StopListen),
+            _ => {}
+        }
+    }
+
+    /// Goes on until something has to be waited for.
+    fn proceed(&mut self, then: Then) {
+        let mut next = Some(then);
+        while let Some(then) = next {
+            next = match then {
+                Then::Go(node) => self.enter(node),
+                Then::Ask => {
+                    let wait = self.times().wait;
+                    self.rest(At::Asking { typed: String::new() }, Some(wait));
+                    None
+                }
+                Then::Listen => {
+                    let Times { wait: no_input, silence, longest: max, .. } = self.times();
+                    self.listens += 1;
+                    self.out.push_back(Output::Listen { listen: self.listens, no_input, silence, max });
+                    self.rest(At::Hearing, Some(no_input + silence + max + RECOGNISE));
+                    None
+                }
+                Then::Transfer => {
+                    if let Kind::Transfer { target, .. } = &self.flow.node(self.node).kind {
+                        self.out.push_back(Output::Transfer { target: target.clone() });
+                    }
+                    self.rest(At::Transferring, None);
+                    None
+                }
+                Then::Hangup => {
+                    self.rest(At::Over, None);
+                    self.out.push_back(Output::Hangup);
+                    None
+                }
+            };
+        }
+    }
+
+    /// Enters a node; gives what comes next if there is nothing to wait for.
+    fn enter(&mut self, node: NodeId) -> Option<Then> {
+        let flow = self.flow.clone();
+        self.steps += 1;
+        let node = if self.steps > flow.steps() && !self.led_out {
+            self.led_out = true;
+            self.note("too many steps");
+            flow.too_long()
+        } else if self.steps > flow.steps() + LAST_STEPS {
+            return Some(Then::Hangup);
+        } else {
+            node
+        };
+        self.node = node;
+        self.no_input = 0;
+        self.no_match = 0;
+        self.note(&format!("node {}", self.node()));
+        match &flow.node(node).kind {
+            Kind::Say { say, barge_in, go } => self.say(self.spoken(say), *barge_in, Then::Go(*go)),
+            Kind::Menu { .. } => {
+                self.back_up(node);
+                self.ask()
+            }
+            Kind::Listen { .. } => self.ask(),
+            Kind::Confirm { .. } => {
+                // Nobody confirms what they have not heard.
+                self.typed_ahead.clear();
+                self.ask()
+            }
+            Kind::File { .. } => {
+                self.out.push_back(Output::File { hints: self.hints.clone(), confirmed: self.confirmed });
+                self.rest(At::Filing, Some(STORE));
+                None
+            }
+            Kind::Status { .. } => {
+                self.out.push_back(Output::LookUp);
+                self.rest(At::LookingUp, Some(STORE));
+                None
+            }
+            Kind::Transfer { say, .. } => self.say(self.spoken(say), false, Then::Transfer),
+            Kind::Goto { go } => Some(Then::Go(*go)),
+            Kind::Hangup { say } => self.say(self.spoken(say), false, Then::Hangup),
+        }
+    }
+
+    /// Takes back what was chosen below this menu.
+    fn back_up(&mut self, menu: NodeId) {
+        match self.above.iter().find(|(node, _)| *node == menu) {
+            Some((_, hints)) => self.hints = hints.clone(),
+            None => self.above.push((menu, self.hints.clone())),
+        }
+    }
+
+    /// Waits for `at`, for at most `limit`.
+    fn rest(&mut self, at: At, limit: Option<Duration>) {
+        self.at = at;
+        if limit.is_some() || self.timed {
+            self.out.push_back(Output::Deadline(limit));
+        }
+        self.timed = limit.is_some();
+    }
+
+    fn note(&mut self, what: &str) {
+        self.out.push_back(Output::Note(what.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

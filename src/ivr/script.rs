@@ -1,0 +1,295 @@
+//! Conversations written down, to be held against a flow: what `tests/flows/*.script` and `jiesu flow test` run.
+//!
+//! ```text
+//! call 12319 greeting=line-12319 topic=市政     # optional; the default is a call for 12345
+//! < line-12319                                  # it says these prompts, "free text", 20260101 digits
+//! > !1                                          # a key, before the prompt is over; without ! after it
+//! > say 我家停水了                               # what the caller says; pending: said, but no text yet
+//! > silence                                     # the caller says or presses nothing until the time is over
+//! = file confirmed topic=供水                    # it files; look-up, transfer URI, hangup likewise
+//! > filed 2611240000718                         # the store's answer; not-filed, ticket N STATE UNIT, no-ticket
+//! > no-answer 486                               # the transfer's; talked: somebody took it and has hung up
+//! = at thanks                                   # the node where the call is
+//! ```
+//! A prompt is over when the next line needs it to be. Everything that the flow says or does must stand in the script.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::flow::Flow;
+use super::interpreter::Interpreter;
+use super::talk::{Context, Heard, Hints, Input, Output, Say, StatusReport};
+
+/// The flow did something else than the script says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct Mismatch {
+    pub line: usize,
+    pub what: String,
+}
+
+/// Holds the conversation; gives the nodes that it came through.
+///
+/// # Errors
+/// The first line where script and flow part.
+pub fn run(flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<String>, Mismatch> {
+    let mut run = Run::new(flow, Context { line: "12345".to_owned(), ..Context::default() });
+    let mut begun = false;
+    let mut last = 0;
+    for (i, text) in script.lines().enumerate() {
+        last = i + 1;
+        let words = words(text);
+        let Some((first, rest)) = words.split_first() else { continue };
+        let step = match first.text.as_str() {
+            "call" if !begun => {
+                run = Run::new(flow, context(rest));
+                Ok(())
+            }
+            "<" => run.says(rest),
+            ">" => run.tell(rest),
+            "=" => run.does(rest),
+            other => Err(format!("\"{other}\" begins no line: write call, <, > or =")),
+        };
+        if first.text != "call" && !begun {
+            begun = true;
+        }
+        step.map_err(|what| Mismatch { line: last, what: format!("{what} (at {})", run.interpreter.node()) })?;
+    }
+    if run.effects.is_empty() {
+        run.prompt_ends();
+    }
+    if let Some(more) = run.effects.pop_front() {
+        return Err(Mismatch { line: last, what: format!("the script ends, the flow goes on: {}", show(&more)) });
+    }
+    Ok(run.seen)
+}
+
+struct Word {
+    text: String,
+    quoted: bool,
+}
+
+/// Words of a line; quotes keep blanks together, `#` begins a comment unless a word begins before it.
+fn words(line: &str) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut chars = line.chars().peekable();
+    while let Some(&c) = chars.peek() {
+        if c.is_whitespace() {
+            chars.next();
+            continue;
+        }
+        if c == '#' && !matches!(words.last(), Some(Word { text, .. }) if text == ">") {
+            break;
+        }
+        let mut word = Word { text: String::new(), quoted: c == '"' };
+        let mut inside = false;
+        while let Some(&c) = chars.peek() {
+            if c == '"' {
+                inside = !inside;
+            } else if c.is_whitespace() && !inside {
+                break;
+            } else {
+                word.text.push(c);
+            }
+            chars.next();
+        }
+        words.push(word);
+    }
+    words
+}
+
+fn pairs(words: &[Word]) -> impl Iterator<Item = (&str, &str)> {
+    words.iter().filter_map(|word| word.text.split_once('='))
+}
+
+fn context(words: &[Word]) -> Context {
+    let mut context = Context { line: words.first().map(|w| w.text.clone()).unwrap_or_default(), ..Context::default() };
+    for (key, value) in pairs(words) {
+        match key {
+            "greeting" => context.greeting = Some(value.to_owned()),
+            "topic" => context.topic = Some(value.to_owned()),
+            "caller" => value.clone_into(&mut context.caller),
+            _ => {}
+        }
+    }
+    context
+}
+
+struct Run {
+    interpreter: Interpreter,
+    effects: VecDeque<Output>,
+    playing: Option<u32>,
+    hearing: bool,
+    timed: bool,
+    seen: BTreeSet<String>,
+}
+
+impl Run {
+    fn new(flow: &Arc<Flow>, context: Context) -> Run {
+        let interpreter = Interpreter::new(flow.clone(), context);
+        let (effects, seen) = (VecDeque::new(), BTreeSet::new());
+        let mut run = Run { interpreter, effects, playing: None, hearing: false, timed: false, seen };
+        run.input(Input::Answered);
+        run
+    }
+
+    fn input(&mut self, input: Input) {
+        self.interpreter.input(input);
+        while let Some(output) = self.interpreter.poll() {
+            match output {
+                Output::Note(note) => self.seen.extend(note.strip_prefix("node ").map(str::to_owned)),
+                Output::Deadline(after) => self.timed = after.is_some(),
+                Output::Listen { .. } => self.hearing = true,
+                Output::StopListen => self.hearing = false,
+                // Before anybody has heard of it: the flow went on at once.
+                Output::StopPlay => {
+                    self.effects.retain(|effect| !matches!(effect, Output::Play { .. }));
+                    self.playing = None;
+                }
+                effect => self.effects.push_back(effect),
+            }
+        }
+    }
+
+    /// Lets the prompt end that is playing.
+    fn prompt_ends(&mut self) {
+        if let Some(play) = self.playing.take() {
+            self.input(Input::PlayDone { play });
+        }
+    }
+
+    fn next(&mut self) -> Result<Output, String> {
+        if self.effects.is_empty() {
+            self.prompt_ends();
+        }
+        let effect = self.effects.pop_front().ok_or("the flow waits and does nothing")?;
+        if let Output::Play { play, .. } = effect {
+            self.playing = Some(play);
+        }
+        Ok(effect)
+    }
+
+    fn says(&mut self, words: &[Word]) -> Result<(), String> {
+        let expected: Vec<Say> = words
+            .iter()
+            .map(|word| match word {
+                Word { text, quoted: true } => Say::Text(text.clone()),
+                Word { text, .. } if text.bytes().all(|b| b.is_ascii_digit()) => Say::Digits(text.clone()),
+                Word { text, .. } => Say::Prompt(text.clone()),
+            })
+            .collect();
+        match self.next()? {
+            Output::Play { say, .. } if say == expected => Ok(()),
+            other => Err(format!("the flow does something else: {}", show(&other))),
+        }
+    }
+
+    fn does(&mut self, words: &[Word]) -> Result<(), String> {
+        let word = |i: usize| words.get(i).map_or("", |word| word.text.as_str());
+        if word(0) == "at" {
+            let node = self.interpreter.node();
+            return if node == word(1) { Ok(()) } else { Err(format!("the call is at {node}")) };
+        }
+        let effect = self.next()?;
+        let same = match (&effect, word(0)) {
+            (Output::File { hints, confirmed }, "file") => {
+                let mut expected = Hints::default();
+                for (key, value) in pairs(words) {
+                    let value = Some(value.to_owned());
+                    match key {
+                        "topic" => expected.topic = value,
+                        "category" => expected.category = value,
+                        "kind" => expected.kind = value,
+                        "urgency" => expected.urgency = value,
+                        other => return Err(format!("a file line has no {other}")),
+                    }
+                }
+                *hints == expected && *confirmed == (word(1) == "confirmed")
+            }
+            (Output::LookUp, "look-up") | (Output::Hangup, "hangup") => true,
+            (Output::Transfer { target }, "transfer") => target == word(1),
+            _ => false,
+        };
+        if same { Ok(()) } else { Err(format!("the flow does something else: {}", show(&effect))) }
+    }
+
+    fn tell(&mut self, words: &[Word]) -> Result<(), String> {
+        let word = |i: usize| words.get(i).map_or("", |word| word.text.as_str());
+        let rest = || words.iter().skip(1).map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+        let early = word(0).starts_with('!');
+        if !early && self.effects.is_empty() {
+            self.prompt_ends();
+        }
+        if let Some(unseen) = self.effects.front() {
+            return Err(format!("first the flow does this: {}", show(unseen)));
+        }
+        let input = match word(0).trim_start_matches('!') {
+            "say" | "pending" | "silence" if self.hearing => {
+                self.hearing = false;
+                match word(0) {
+                    "say" => Input::Heard(Heard::Text(rest())),
+                    "pending" => Input::Heard(Heard::Pending),
+                    _ => Input::NoInput,
+                }
+            }
+            "say" | "pending" => return Err("nobody listens".to_owned()),
+            "silence" if self.timed => Input::Deadline,
+            "silence" => return Err("nothing is waited for".to_owned()),
+            "filed" => Input::Filed { number: word(1).to_owned() },
+            "not-filed" => Input::FileFailed,
+            "ticket" => {
+                let unit = words.get(3).map(|unit| unit.text.clone());
+                Input::Status(Some(StatusReport { number: word(1).to_owned(), state: word(2).to_owned(), unit }))
+            }
+            "no-ticket" => Input::Status(None),
+            "no-answer" => Input::TransferFailed { code: word(1).parse().unwrap_or(480) },
+            "talked" => Input::TransferEnded,
+            "hang-up" => Input::HungUp,
+            keys if !keys.is_empty() && keys.chars().all(|key| key.is_ascii_digit() || "*#".contains(key)) => {
+                for key in keys.chars() {
+                    self.input(Input::Digit(key));
+                }
+                return Ok(());
+            }
+            other => return Err(format!("\"{other}\" is nothing that can happen")),
+        };
+        self.input(input);
+        Ok(())
+    }
+}
+
+/// An output as a script writes it.
+fn show(output: &Output) -> String {
+    match output {
+        Output::Play { say, .. } => say.iter().fold("<".to_owned(), |mut line, say| {
+            let written = match say {
+                Say::Prompt(id) => write!(line, " {id}"),
+                Say::Text(text) => write!(line, " \"{text}\""),
+                Say::Digits(digits) => write!(line, " {digits}"),
+                other => write!(line, " {other:?}"),
+            };
+            written.expect("a String takes everything");
+            line
+        }),
+        Output::File { hints, confirmed } => {
+            let mut line = if *confirmed { "= file confirmed" } else { "= file" }.to_owned();
+            let hints = [
+                ("topic", &hints.topic),
+                ("category", &hints.category),
+                ("kind", &hints.kind),
+                ("urgency", &hints.urgency),
+            ];
+            for (key, value) in hints {
+                if let Some(value) = value {
+                    write!(line, " {key}=\"{value}\"").expect("a String takes everything");
+                }
+            }
+            line
+        }
+        Output::LookUp => "= look-up".to_owned(),
+        Output::Transfer { target } => format!("= transfer {target}"),
+        Output::Hangup => "= hangup".to_owned(),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,287 @@
+//! The files under `places/`, as written: one with `[city]`, the others each with `[district]` and its `[[street]]`s.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
+
+use super::places::{Area, AreaId, Level, Named, Places};
+use super::words::{ELLIPSIS, Gather};
+use crate::written::{Faults, Source, Table, Value, Written};
+
+/// Names of fewer characters than this say nothing without their ending.
+const MIN_BARE: usize = 2;
+
+/// Communities of fewer characters than this say nothing without their ending.
+const MIN_BARE_COMMUNITY: usize = 3;
+
+/// By sound alone more has to agree: characters of a name with its ending, and of one without.
+const MIN_SOUNDING: usize = 3;
+
+/// What a community's name ends in.
+const COMMUNITY_ENDINGS: [&str; 2] = ["社区", "村"];
+
+/// What a district's name ends in.
+const DISTRICT_ENDINGS: [char; 2] = ['区', '县'];
+
+pub(super) fn read(sources: &[Source], faults: &Faults) -> Places {
+    let mut reader = Reader::default();
+    let mut tables: Vec<Table<'_>> = sources.iter().filter_map(|source| source.read(faults)).collect();
+    let mut cities = 0;
+    for table in &mut tables {
+        if let Some(city) = table.table("city") {
+            cities += 1;
+            reader.city(city);
+        }
+    }
+    for mut table in tables {
+        if let Some(district) = table.table("district") {
+            let district = reader.district(district);
+            for street in table.tables("street") {
+                reader.street(street, district);
+            }
+        }
+        table.finish();
+    }
+    let folder = sources.first().and_then(|s| s.file().parent()).filter(|p| p.components().count() > 0);
+    let folder = folder.unwrap_or("places".as_ref());
+    if cities != 1 {
+        faults.file(folder, format!("{cities} files have a [city]"), "leave exactly one");
+    }
+    if reader.areas.is_empty() {
+        faults.file(folder, "no file has a [district]", "put back the shipped files");
+    }
+    reader.places()
+}
+
+#[derive(Default)]
+struct Reader {
+    areas: Vec<Area>,
+    endings: Vec<String>,
+    estates: Vec<String>,
+    roads: Vec<String>,
+    codes: HashSet<String>,
+    names: Gather<(AreaId, Named)>,
+    /// What is also looked for by its sound.
+    spoken: Vec<(String, (AreaId, Named))>,
+    /// Bare names of districts: a street of the same name needs its ending.
+    districts: HashSet<String>,
+    /// Bare names of streets, to be added once all districts are known.
+    bare: Vec<(String, AreaId)>,
+    /// Names of communities, bare and whole, to be added once it is known which are the only one.
+    communities: Vec<(String, AreaId)>,
+}
+
+impl Reader {
+    fn city(&mut self, mut table: Table<'_>) {
+        table.text("name").need("the city's name");
+        self.endings = list(table.texts("endings"));
+        // 街道办事处 before 街道, or the shorter would be cut off the longer.
+        self.endings.sort_by_key(|ending| std::cmp::Reverse(ending.len()));
+        self.roads = list(table.texts("roads"));
+        self.estates = list(table.texts("estates"));
+        for word in list(table.texts("silent")) {
+            self.names.add(&word, (AreaId(0), Named::Silent));
+        }
+        table.finish();
+    }
+
+    fn area(&mut self, table: &mut Table<'_>, level: Level, district: Option<AreaId>) -> AreaId {
+        let code = table.text("code").need("the area's code, as in \"110105\"");
+        let name = table.text("name").need("the area's name");
+        if !code.is_empty() && !self.codes.insert(code.clone()) {
+            table.fault("code", format!("{code} is there already"), "give each area its own code");
+        }
+        let id = AreaId(self.areas.len());
+        self.areas.push(Area { code, name, level, district: district.unwrap_or(id) });
+        id
+    }
+
+    fn district(&mut self, mut table: Table<'_>) -> AreaId {
+        let id = self.area(&mut table, Level::District, None);
+        let mut all = list(table.texts("aliases"));
+        all.push(self.areas[id.0].name.clone());
+        for name in all {
+            self.full(&name, id);
+            let bare = name.trim_end_matches(DISTRICT_ENDINGS);
+            if bare != name && bare.chars().count() >= MIN_BARE {
+                self.names.add(bare, (id, Named::Bare));
+                self.districts.insert(bare.to_owned());
+            }
+        }
+        table.finish();
+        id
+    }
+
+    fn street(&mut self, mut table: Table<'_>, district: AreaId) {
+        let id = self.area(&mut table, Level::Street, Some(district));
+        let bare_is_a_place = table.flag("bare").or(true);
+        let mut all = list(table.texts("aliases"));
+        all.push(self.areas[id.0].name.clone());
+        for name in all {
+            self.street_name(&name, id, bare_is_a_place);
+        }
+        let communities = table.text("communities").or("");
+        self.communities.extend(communities.split_whitespace().map(|name| (name.to_owned(), id)));
+        table.finish();
+    }
+
+    fn street_name(&mut self, name: &str, id: AreaId, bare_is_a_place: bool) {
+        self.full(name, id);
+        let bare = cut(name, self.endings.iter().map(String::as_str)).unwrap_or(name);
+        for ending in self.endings.clone() {
+            self.names.add(&format!("{bare}{ending}"), (id, Named::Loose));
+        }
+        if bare_is_a_place {
+            self.bare.push((bare.to_owned(), id));
+        }
+    }
+
+    /// A name that stands for its area without doubt, also by its sound.
+    fn full(&mut self, name: &str, id: AreaId) {
+        self.names.add(name, (id, Named::Full));
+        self.spoken(name, (id, Named::Full));
+    }
+
+    fn spoken(&mut self, name: &str, sense: (AreaId, Named)) {
+        if name.chars().count() >= MIN_SOUNDING {
+            self.spoken.push((name.to_owned(), sense));
+        }
+    }
+
+    fn places(mut self) -> Places {
+        for (name, id) in std::mem::take(&mut self.bare) {
+            if !self.districts.contains(&name) {
+                self.names.add(&name, (id, Named::Bare));
+                self.spoken(&name, (id, Named::Bare));
+            }
+        }
+        self.communities();
+        let Reader { areas, roads, estates, names, spoken, .. } = self;
+        let names = if areas.is_empty() { Gather::default() } else { names };
+        Places { areas, roads, estates, names: names.lexicon(), spoken, sounding: OnceLock::new() }
+    }
+
+    /// Only a name that one street alone has is used.
+    fn communities(&mut self) {
+        let communities = std::mem::take(&mut self.communities);
+        let mut owners: HashMap<&str, Option<AreaId>> = HashMap::new();
+        let mut own = |name, id| {
+            owners.entry(name).and_modify(|owner| *owner = owner.filter(|o| *o == id)).or_insert(Some(id));
+        };
+        for (name, id) in &communities {
+            own(name.as_str(), *id);
+            if let Some(bare) = bare_community(name) {
+                own(bare, *id);
+            }
+        }
+        for (name, id) in &communities {
+            if owners.get(name.as_str()) == Some(&Some(*id)) {
+                self.names.add(name, (*id, Named::Community));
+            }
+            if let Some(bare) = bare_community(name).filter(|bare| owners.get(bare) == Some(&Some(*id))) {
+                self.names.add(bare, (*id, Named::BareCommunity));
+                self.spoken(bare, (*id, Named::BareCommunity));
+            }
+        }
+    }
+}
+
+fn bare_community(name: &str) -> Option<&str> {
+    cut(name, COMMUNITY_ENDINGS).filter(|bare| bare.chars().count() >= MIN_BARE_COMMUNITY)
+}
+
+/// `name` without the first of `endings` that it has, where enough is left to say something.
+fn cut<'n, 'e>(name: &'n str, endings: impl IntoIterator<Item = &'e str>) -> Option<&'n str> {
+    endings.into_iter().find_map(|ending| name.strip_suffix(ending)).filter(|left| left.chars().count() >= MIN_BARE)
+}
+
+/// Names as a list; a blank or an ellipsis in one is a fault.
+fn list(value: Value<Vec<Written<String>>>) -> Vec<String> {
+    let names = |list: &Vec<Written<String>>| {
+        let bad = |name: &&String| name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == ELLIPSIS);
+        match list.iter().map(|written| &written.value).find(bad) {
+            Some(name) => Err((format!("\"{name}\" is no name"), "write names without blanks".to_owned())),
+            None => Ok(list.iter().map(|written| written.value.clone()).collect()),
+        }
+    };
+    value.check(names).get().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text::Text;
+    use super::*;
+    use crate::written::Fault;
+
+    const CITY: &str = "[city]\nname = \"某市\"\nendings = [\"街道\", \"街道办\", \"镇\"]\nroads = [\"路\"]\nestates = [\"小区\"]\n\
+                        silent = [\"柳林园艺\"]\n";
+    const EAST: &str = "[district]\ncode = \"1\"\nname = \"城东区\"\n[[street]]\ncode = \"11\"\nname = \"柳林街道\"\n\
+                        communities = \"幸福里社区 柳树园社区\"\n[[street]]\ncode = \"12\"\nname = \"城东街道\"\n";
+    const WEST: &str = "[district]\ncode = \"2\"\nname = \"城西区\"\n[[street]]\ncode = \"21\"\nname = \"光明镇\"\nbare = false\n\
+                        communities = \"幸福里社区\"\n";
+
+    fn read_files(files: &[&str]) -> (Places, Vec<String>) {
+        let faults = Faults::default();
+        let sources: Vec<Source> =
+            files.iter().enumerate().map(|(i, text)| Source::new(format!("{i}.toml"), *text)).collect();
+        let places = read(&sources, &faults);
+        (places, faults.sorted().iter().map(Fault::to_string).collect())
+    }
+
+    fn codes(places: &Places, text: &str) -> Vec<(String, Named)> {
+        let spots = places.spots(&Text::new(text));
+        spots.iter().flat_map(|s| &s.means).map(|(id, named)| (places.area(*id).code.clone(), *named)).collect()
+    }
+
+    #[test]
+    fn every_ending_is_taken_for_each() {
+        let (places, faults) = read_files(&[CITY, EAST, WEST]);
+        assert!(faults.is_empty(), "{faults:?}");
+        let named = [("柳林街道", Named::Full), ("柳林街道办", Named::Loose), ("柳林镇", Named::Loose)];
+        for (name, how) in named {
+            assert_eq!(codes(&places, name), [("11".to_owned(), how)], "{name}");
+        }
+        assert_eq!(codes(&places, "柳林"), [("11".to_owned(), Named::Bare)]);
+    }
+
+    #[test]
+    fn an_ordinary_word_is_a_place_only_with_its_ending() {
+        let (places, _) = read_files(&[CITY, EAST, WEST]);
+        assert!(codes(&places, "光明").is_empty());
+        assert_eq!(codes(&places, "光明镇"), [("21".to_owned(), Named::Full)]);
+        assert!(codes(&places, "柳林园艺").is_empty());
+    }
+
+    #[test]
+    fn a_bare_district_is_not_the_street_of_its_name() {
+        let (places, _) = read_files(&[CITY, EAST, WEST]);
+        assert_eq!(codes(&places, "城东"), [("1".to_owned(), Named::Bare)]);
+        assert_eq!(codes(&places, "城东街道"), [("12".to_owned(), Named::Full)]);
+    }
+
+    #[test]
+    fn only_a_community_of_one_street_is_used() {
+        let (places, _) = read_files(&[CITY, EAST, WEST]);
+        assert!(codes(&places, "幸福里社区").is_empty());
+        assert_eq!(codes(&places, "柳树园社区"), [("11".to_owned(), Named::Community)]);
+        assert!(places.is_estate("小区"));
+        assert_eq!(codes(&places, "柳树园"), [("11".to_owned(), Named::BareCommunity)]);
+    }
+
+    #[test]
+    fn every_fault_of_every_file_at_once() {
+        let bad = "[district]\ncode = \"1\"\n[[street]]\ncode = \"1\"\nname = \"甲 乙\"\nalises = []\n[[street]]\naliases = [\"甲 乙\"]\n";
+        let (_, faults) = read_files(&[bad]);
+        assert_eq!(
+            faults,
+            [
+                "0.toml:1:1: district.name: missing; write the area's name",
+                "0.toml:3:1: street[0].code: 1 is there already; give each area its own code",
+                "0.toml:6:1: street[0].alises: unknown key; did you mean aliases?",
+                "0.toml:7:1: street[1].code: missing; write the area's code, as in \"110105\"",
+                "0.toml:7:1: street[1].name: missing; write the area's name",
+                "0.toml:8:11: street[1].aliases: \"甲 乙\" is no name; write names without blanks",
+                "places: 0 files have a [city]; leave exactly one",
+            ]
+        );
+    }
+}

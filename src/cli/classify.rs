@@ -1,0 +1,125 @@
+//! `jiesu classify` and `jiesu place`: what a text would be understood as, before a citizen says it.
+
+use std::path::Path;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Exit;
+use crate::classify::{self, Evidence, Field, Hint, PlaceMatch, Understood, Words};
+
+#[derive(Debug, Args)]
+pub struct Classify {
+    /// The text, as a caller would say it.
+    text: String,
+    /// One JSON object instead of lines.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The text, as a caller would say it.
+    text: String,
+    /// One JSON object (or null) instead of a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The place, with the words it rests on.
+#[derive(Serialize)]
+struct Located {
+    #[serde(flatten)]
+    place: PlaceMatch,
+    words: Vec<Words>,
+}
+
+pub fn run(folder: &Path, arguments: &Classify) -> anyhow::Result<Exit> {
+    let config = match super::load(folder) {
+        Ok(config) => config,
+        Err(exit) => return Ok(exit),
+    };
+    let understood = classify::classify(&config.catalogue, &config.places, &arguments.text, &Hint::default());
+    if arguments.json {
+        println!("{}", serde_json::to_string(&understood)?);
+    } else {
+        print!("{}", lines(&understood));
+    }
+    Ok(Exit::Done)
+}
+
+/// Exit 1 where the text names no place.
+pub fn run_place(folder: &Path, arguments: &Place) -> anyhow::Result<Exit> {
+    let config = match super::load(folder) {
+        Ok(config) => config,
+        Err(exit) => return Ok(exit),
+    };
+    let (place, evidence) = classify::locate(&config.places, &arguments.text);
+    let exit = if place.is_some() { Exit::Done } else { Exit::No };
+    if arguments.json {
+        let located = place.map(|place| Located { place, words: evidence.words });
+        println!("{}", serde_json::to_string(&located)?);
+    } else {
+        println!("{}", place_line(place.as_ref(), &quoted(&evidence)));
+    }
+    Ok(exit)
+}
+
+fn lines(understood: &Understood) -> String {
+    let of = |field| understood.evidence.iter().find(|evidence| evidence.field == field);
+    let rests = |field| of(field).map_or_else(String::new, quoted);
+    let sure = |field| of(field).map_or(0.0, |evidence| evidence.confidence);
+    let mut text = String::new();
+    for (name, value, field) in [
+        ("type", understood.kind.clone(), Field::Type),
+        ("category", understood.category.join(" / "), Field::Category),
+        ("urgency", understood.urgency.to_string(), Field::Urgency),
+    ] {
+        text.push_str(&format!("{name:<9} {value} {:.2}{}\n", sure(field), rests(field)));
+    }
+    text.push_str(&format!("{:<9} {}\n", "place", place_line(understood.place.as_ref(), &rests(Field::Place))));
+    text.push_str(&format!("{:<9} {}\n", "unit", understood.unit.as_deref().unwrap_or("-")));
+    text
+}
+
+fn place_line(place: Option<&PlaceMatch>, rests: &str) -> String {
+    match place {
+        Some(PlaceMatch { code, name, district, confidence }) if name == district => {
+            format!("{code} {name} {confidence:.2}{rests}")
+        }
+        Some(PlaceMatch { code, name, district, confidence }) => {
+            format!("{code} {district}{name} {confidence:.2}{rests}")
+        }
+        None => "-".to_owned(),
+    }
+}
+
+/// The words in brackets.
+fn quoted(evidence: &Evidence) -> String {
+    evidence.words.iter().map(|words| format!(" 「{}」", words.text)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::Urgency;
+
+    #[test]
+    fn lines_name_the_words_each_field_rests_on() {
+        let words = |text: &str| vec![Words { text: text.to_owned(), start: 0, end: 2 }];
+        let of = |field, text: &str| Evidence { field, confidence: 0.9, words: words(text) };
+        let understood = Understood {
+            kind: "求助".to_owned(),
+            category: ["城乡建设", "市政", "供水"].map(str::to_owned),
+            urgency: Urgency::Urgent,
+            unit: Some("自来水集团".to_owned()),
+            evidence: vec![of(Field::Category, "停水"), of(Field::Urgency, "停水")],
+            ..Understood::default()
+        };
+        assert_eq!(
+            lines(&understood),
+            "type      求助 0.00\ncategory  城乡建设 / 市政 / 供水 0.90 「停水」\nurgency   urgent 0.90 「停水」\nplace     -\n\
+             unit      自来水集团\n"
+        );
+    }
+}

@@ -1,0 +1,79 @@
+use super::*;
+use crate::store::planted::{Fault, at, open};
+
+fn matter(texts: &[Option<&str>]) -> Matter {
+    let heard = texts.iter().enumerate().map(|(i, text)| Heard {
+        index: i as u32,
+        file: PathBuf::from(format!("recordings/{i}.wav")),
+        duration: Duration::from_secs(3),
+        text: text.map(str::to_owned),
+    });
+    Matter {
+        call: CallId::new(1_764_000_000_000, 7),
+        line: "12345".into(),
+        caller: Some(String::new()),
+        began: at("2026-11-24T01:00:00Z"),
+        topic: Some("供水".into()),
+        category: None,
+        kind: None,
+        urgency: None,
+        keys: String::new(),
+        heard: heard.collect(),
+        how: How::HungUp,
+    }
+}
+
+async fn filed(texts: &[Option<&str>]) -> store::Ticket {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), &[]).await;
+    let (catalogue, places) = (Catalogue::default(), Places::default());
+    let now = at("2026-11-24T01:01:00Z");
+    let filed = file(&store, &catalogue, &places, &matter(texts), now).await.expect("filed");
+    store.ticket(filed.number).await.expect("read").expect("there")
+}
+
+#[tokio::test]
+async fn an_utterance_without_text_makes_the_ticket_pending() {
+    let ticket = filed(&[Some("一"), None]).await;
+    assert!(ticket.text_pending);
+    assert_eq!((ticket.text.as_deref(), ticket.recordings.len()), (Some("一"), 2));
+    assert_eq!(ticket.caller, None, "an empty number is a withheld one");
+}
+
+#[tokio::test]
+async fn utterances_are_joined_and_silence_is_left_out() {
+    let ticket = filed(&[Some("一"), Some(""), Some(" 二。")]).await;
+    assert_eq!((ticket.text.as_deref(), ticket.text_pending), (Some("一\n二。"), false));
+    let ticket = filed(&[Some("")]).await;
+    assert_eq!((ticket.text, ticket.text_pending), (None, false));
+}
+
+#[tokio::test]
+async fn hints_survive() {
+    let hint = Hint { topic: Some("供水".into()), urgency: Some("soon".into()), ..Hint::default() };
+    assert_eq!(read_hint(&write_hint(&hint)), hint);
+    assert_eq!(read_hint(&serde_json::Value::Null), Hint::default());
+}
+
+#[tokio::test]
+async fn a_failed_filing_is_made_good_by_the_next() {
+    let (catalogue, places) = (Catalogue::default(), Places::default());
+    let now = at("2026-11-24T01:01:00Z");
+    for fault in [Fault::Statement, Fault::Transaction] {
+        for n in 0.. {
+            let folder = tempfile::tempdir().expect("a folder");
+            let store = open(folder.path(), &["log"]).await;
+            store.fail_after(n, fault).await;
+            let first = file(&store, &catalogue, &places, &matter(&[Some("一")]), now).await;
+            store.heal().await;
+            let again = file(&store, &catalogue, &places, &matter(&[Some("一")]), now).await.expect("filed");
+            assert_eq!(again.fresh, first.is_err(), "write {n}");
+            assert_eq!(store.tickets(None, 10).await.expect("read").len(), 1, "write {n}");
+            assert_eq!(store.outbox(true, 0, 10).await.expect("read").len(), 1, "write {n}");
+            if first.is_ok() {
+                assert!(n >= 6, "only {n} writes were failed");
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What the store takes and gives: plain rows, no SQL.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::id::CallId;
+use crate::ticket::{Event, How, Number, State, Text};
+
+/// A call, written when it is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallRow {
+    pub id: CallId,
+    /// The line that was dialled.
+    pub line: String,
+    /// The caller's number, as far as the trunk vouches for it.
+    pub caller: Option<String>,
+    /// What the caller's side calls itself: never trusted.
+    pub display: Option<String>,
+    pub trunk: String,
+    pub began: Timestamp,
+    pub answered: Timestamp,
+}
+
+/// One recorded utterance of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentRow {
+    pub call: CallId,
+    pub index: u32,
+    pub file: PathBuf,
+    pub duration: Duration,
+    /// How much of it was speech by its energy.
+    pub speech: Duration,
+    /// What was said; `None` while nobody has recognised it, empty if there was nothing to recognise.
+    pub text: Option<String>,
+    /// The recording has a fault (disk full, ...).
+    pub error: Option<String>,
+}
+
+/// An utterance without text counts as said when this much of it was speech.
+pub const SAID: Duration = Duration::from_millis(600);
+
+impl SegmentRow {
+    /// Whether there is anything in it that must not be lost.
+    pub fn said(&self) -> bool {
+        self.speech >= SAID || self.error.is_some() || self.text.as_ref().is_some_and(|text| !text.is_empty())
+    }
+}
+
+/// What the words of a matter mean, as the store keeps it. `filing` makes it from `classify::Understood`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Meaning {
+    /// 咨询, 求助, 投诉, 举报, 建议, ...
+    pub kind: String,
+    pub category: [String; 3],
+    pub confidence: f64,
+    pub urgency: String,
+    /// The unit in charge.
+    pub unit: Option<String>,
+    pub place: Option<Place>,
+    /// Which words each field rests on: JSON, as `classify --json` prints it.
+    pub evidence: serde_json::Value,
+}
+
+/// The street office in whose area it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Place {
+    pub code: String,
+    pub name: String,
+    pub district: String,
+    pub confidence: f64,
+}
+
+/// Everything that filing puts down in one transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filing {
+    pub call: CallId,
+    pub line: String,
+    pub caller: Option<String>,
+    pub began: Timestamp,
+    pub keys: String,
+    pub how: How,
+    /// Kept utterances; those that the store has already are completed, not doubled.
+    pub segments: Vec<SegmentRow>,
+    /// All that was said, `None` if nothing is text yet.
+    pub text: Option<String>,
+    pub text_state: Text,
+    pub meaning: Meaning,
+    /// What the flow knew besides the words (topic, category, kind, urgency): kept for classifying again. JSON.
+    pub hints: serde_json::Value,
+}
+
+/// The number that a call's ticket has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filed {
+    pub number: Number,
+    /// `false`: the call had this ticket already; nothing was written.
+    pub fresh: bool,
+}
+
+/// A recording as a ticket shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recording {
+    pub file: PathBuf,
+    pub duration_s: f64,
+    /// What was said in it.
+    pub text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A ticket as it is read. Serializes to what `jiesu ticket list --json` and the backends' payloads show.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ticket {
+    pub number: Number,
+    #[serde(serialize_with = "text")]
+    pub call: CallId,
+    pub line: String,
+    pub caller: Option<String>,
+    pub state: State,
+    pub how: How,
+    /// When the call began.
+    #[serde(serialize_with = "text")]
+    pub began: Timestamp,
+    /// When the ticket was committed.
+    #[serde(serialize_with = "text")]
+    pub opened: Timestamp,
+    /// When its last event happened.
+    #[serde(serialize_with = "text")]
+    pub changed: Timestamp,
+    pub text: Option<String>,
+    pub text_pending: bool,
+    pub text_state: Text,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub category: [String; 3],
+    pub confidence: f64,
+    pub urgency: String,
+    pub place: Option<Place>,
+    pub unit: Option<String>,
+    pub evidence: serde_json::Value,
+    pub keys: String,
+    pub recordings: Vec<Recording>,
+}
+
+/// Ids, and times as RFC 3339 in UTC.
+fn text<T: std::fmt::Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+/// One line of a ticket's history.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EventRow {
+    /// From 1, without gaps.
+    pub seq: u32,
+    #[serde(serialize_with = "text")]
+    pub at: Timestamp,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Where a delivery to a backend stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutboxState {
+    /// Not taken yet; it is tried (again) when it falls due.
+    Waiting,
+    Sent,
+    /// Not tried any more until `jiesu outbox retry`.
+    Parked,
+}
+
+/// One thing to be told to one backend.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OutboxRow {
+    pub id: i64,
+    pub backend: String,
+    pub ticket: Number,
+    /// `created` or `updated`.
+    pub event: String,
+    /// The same for every try: a backend that has seen it drops the second one.
+    pub key: String,
+    /// The body, as it was when the event happened.
+    #[serde(skip)]
+    pub payload: String,
+    pub state: OutboxState,
+    pub tries: u32,
+    #[serde(serialize_with = "text")]
+    pub due: Timestamp,
+    /// Why the last try failed.
+    pub reason: Option<String>,
+}
+
+/// A call that may need a ticket made from what is in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unsettled {
+    pub call: CallRow,
+    pub keys: String,
+    pub segments: Vec<SegmentRow>,
+}
+
+/// A ticket whose text is pending.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pending {
+    pub number: Number,
+    pub call: CallId,
+    /// How often hearing it has failed.
+    pub tries: u32,
+    pub hints: serde_json::Value,
+    pub segments: Vec<SegmentRow>,
+}

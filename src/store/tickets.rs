@@ -1,0 +1,422 @@
+//! Tickets and their history.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Deserialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::{
+    Error, EventRow, Failure, Filed, Filing, Meaning, Pending, Place, Recording, Store, Ticket, Write, calls, known,
+    millis, outbox, time,
+};
+use crate::id::CallId;
+use crate::ticket::{Event, Number, Standing, State, Text};
+
+/// A ticket with its recordings, in the columns that `read` knows.
+macro_rules! select {
+    ($tail:literal) => {
+        concat!(
+            "SELECT t.*, (SELECT json_group_array(json_object('file', file, 'duration', duration, 'text', text, \
+             'error', error)) FROM (SELECT * FROM segments s WHERE s.call = t.call ORDER BY idx)) AS recordings \
+             FROM tickets t ",
+            $tail
+        )
+    };
+}
+
+impl Store {
+    /// Files a call's ticket with its recordings, history and outbox rows, all or nothing. A call has one ticket: the
+    /// second time the first one's number comes back.
+    pub async fn file(&self, filing: Filing, now: Timestamp) -> Result<Filed, Error> {
+        let files = filing.segments.iter().map(|segment| self.kept(&segment.file)).collect();
+        let day = now.to_zoned_datetime(self.0.zone.clone()).date();
+        self.write(File { filing, files, day, now, store: self.clone() }).await
+    }
+
+    pub async fn ticket(&self, number: Number) -> Result<Option<Ticket>, Error> {
+        let mut db = self.reader().await?;
+        let row = sqlx::query(select!("WHERE t.id = ?")).bind(number.key()).fetch_optional(&mut *db).await;
+        row.map_err(|error| self.sort(&error))?.map(|row| self.read(&row)).transpose()
+    }
+
+    /// The ticket of a call.
+    pub async fn ticket_of(&self, call: CallId) -> Result<Option<Ticket>, Error> {
+        let mut db = self.reader().await?;
+        let row = sqlx::query(select!("WHERE t.call = ?")).bind(call.to_string()).fetch_optional(&mut *db).await;
+        row.map_err(|error| self.sort(&error))?.map(|row| self.read(&row)).transpose()
+    }
+
+    /// The newest ticket of a caller; a withheld number has none.
+    pub async fn last_ticket_of(&self, caller: &str) -> Result<Option<Ticket>, Error> {
+        if caller.is_empty() {
+            return Ok(None);
+        }
+        let mut db = self.reader().await?;
+        let sql = select!("WHERE t.caller = ? ORDER BY t.id DESC LIMIT 1");
+        let row = sqlx::query(sql).bind(caller).fetch_optional(&mut *db).await;
+        row.map_err(|error| self.sort(&error))?.map(|row| self.read(&row)).transpose()
+    }
+
+    /// Tickets by number, `limit` at a time; go on with the last one's number.
+    pub async fn tickets(&self, after: Option<Number>, limit: u32) -> Result<Vec<Ticket>, Error> {
+        let mut db = self.reader().await?;
+        let sql = select!("WHERE t.id > ? ORDER BY t.id LIMIT ?");
+        let after = after.map_or(0, Number::key);
+        let rows = sqlx::query(sql).bind(after).bind(limit).fetch_all(&mut *db).await;
+        rows.map_err(|error| self.sort(&error))?.iter().map(|row| self.read(row)).collect()
+    }
+
+    /// Everything that ever happened to a ticket, in order.
+    pub async fn history(&self, number: Number) -> Result<Vec<EventRow>, Error> {
+        let mut db = self.reader().await?;
+        let sql = "SELECT seq, at, event FROM ticket_events WHERE ticket = ? ORDER BY seq";
+        let rows = sqlx::query_as::<_, (u32, i64, String)>(sql).bind(number.key()).fetch_all(&mut *db).await;
+        let rows = rows.map_err(|error| self.sort(&error))?;
+        rows.into_iter()
+            .map(|(seq, at, event)| {
+                Ok(EventRow { seq, at: time(at)?, event: known("an event", serde_json::from_str(&event))? })
+            })
+            .collect()
+    }
+
+    /// Tickets whose text is pending, whose call is over and whose next try is due. Oldest due first.
+    pub async fn pending(&self, now: Timestamp, limit: u32) -> Result<Vec<Pending>, Error> {
+        let mut db = self.reader().await?;
+        let sql = "SELECT t.id, t.call, t.hints, t.hearing_tries FROM tickets t JOIN calls c ON c.id = t.call
+                   WHERE t.text_state = 'pending' AND t.hearing_due <= ? AND c.ended <= ?
+                   ORDER BY t.hearing_due LIMIT ?";
+        let rows = sqlx::query_as::<_, (i64, String, String, u32)>(sql)
+            .bind(millis(now))
+            .bind(millis(now))
+            .bind(limit)
+            .fetch_all(&mut *db)
+            .await;
+        let mut list = Vec::new();
+        for (id, call, hints, tries) in rows.map_err(|error| self.sort(&error))? {
+            let call = known("a call's id", call.parse())?;
+            let segments = self.segments_of(&mut db, call).await?;
+            let hints = known("hints", serde_json::from_str(&hints))?;
+            list.push(Pending { number: number(id)?, call, tries, hints, segments });
+        }
+        Ok(list)
+    }
+
+    /// What was pending is text now. The backends are told in the same transaction. `false`: nothing was pending.
+    pub async fn text_completed(
+        &self,
+        number: Number,
+        text: Option<String>,
+        meaning: Meaning,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let event = Event::TextCompleted;
+        self.write(Reread { number, text, meaning, event, now, store: self.clone() }).await
+    }
+
+    /// Some of it could not be heard: a person has to listen; `text` is the rest. The backends are told in the same
+    /// transaction. `false`: nothing was pending.
+    pub async fn text_given_up(
+        &self,
+        number: Number,
+        (tries, reason): (u32, &str),
+        text: Option<String>,
+        meaning: Meaning,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let event = Event::TextGivenUp { tries, reason: reason.to_owned() };
+        self.write(Reread { number, text, meaning, event, now, store: self.clone() }).await
+    }
+
+    /// Hearing it failed; it is tried again at `due`.
+    pub async fn hearing_failed(&self, number: Number, due: Timestamp) -> Result<(), Error> {
+        self.write(HearingFailed { number, due }).await
+    }
+
+    pub(super) fn read(&self, row: &SqliteRow) -> Result<Ticket, Error> {
+        let columns = || -> Result<_, sqlx::Error> {
+            let place = match row.try_get::<Option<String>, _>("place")? {
+                None => None,
+                Some(code) => Some(Place {
+                    code,
+                    name: row.try_get("place_name")?,
+                    district: row.try_get("district")?,
+                    confidence: row.try_get("place_confidence")?,
+                }),
+            };
+            let category = [row.try_get("category1")?, row.try_get("category2")?, row.try_get("category3")?];
+            let times: [i64; 3] = [row.try_get("began")?, row.try_get("opened")?, row.try_get("changed")?];
+            let words: [String; 4] =
+                [row.try_get("call")?, row.try_get("state")?, row.try_get("how")?, row.try_get("text_state")?];
+            let json: [String; 2] = [row.try_get("evidence")?, row.try_get("recordings")?];
+            Ok((row.try_get::<i64, _>("id")?, place, category, times, words, json))
+        };
+        let (id, place, category, [began, opened, changed], [call, state, how, text_state], [evidence, recordings]) =
+            columns().map_err(|error| self.sort(&error))?;
+        let get = |column| row.try_get::<Option<String>, _>(column).map_err(|error| self.sort(&error));
+        let text_state: Text = known("a text's state", text_state.parse())?;
+        let recordings: Vec<Kept> = known("recordings", serde_json::from_str(&recordings))?;
+        Ok(Ticket {
+            number: number(id)?,
+            call: known("a call's id", call.parse())?,
+            line: get("line")?.unwrap_or_default(),
+            caller: get("caller")?,
+            state: known("a state", state.parse())?,
+            how: known("how", how.parse())?,
+            began: time(began)?,
+            opened: time(opened)?,
+            changed: time(changed)?,
+            text: get("text")?,
+            text_pending: text_state == Text::Pending,
+            text_state,
+            kind: get("kind")?.unwrap_or_default(),
+            category,
+            confidence: row.try_get("confidence").map_err(|error| self.sort(&error))?,
+            urgency: get("urgency")?.unwrap_or_default(),
+            place,
+            unit: get("unit")?,
+            evidence: known("evidence", serde_json::from_str(&evidence))?,
+            keys: get("keys")?.unwrap_or_default(),
+            recordings: recordings.into_iter().map(|kept| kept.recording(self)).collect(),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    file: String,
+    duration: i64,
+    text: Option<String>,
+    error: Option<String>,
+}
+
+impl Kept {
+    fn recording(self, store: &Store) -> Recording {
+        let file = store.0.state_dir.join(self.file);
+        Recording { file, duration_s: self.duration as f64 / 1000.0, text: self.text, error: self.error }
+    }
+}
+
+fn number(id: i64) -> Result<Number, Error> {
+    Number::from_key(id).ok_or_else(|| Error::Fault(format!("{id} in the database is no ticket number")))
+}
+
+/// The ticket of `call`, in a write.
+pub(super) async fn of_call(db: &mut SqliteConnection, call: CallId) -> Result<Option<Number>, Failure> {
+    let sql = "SELECT id FROM tickets WHERE call = ?";
+    let id = sqlx::query_scalar::<_, i64>(sql).bind(call.to_string()).fetch_optional(db).await?;
+    Ok(id.map(number).transpose()?)
+}
+
+async fn standing(db: &mut SqliteConnection, ticket: Number) -> Result<Standing, Failure> {
+    let sql = "SELECT state, text_state FROM tickets WHERE id = ?";
+    let row = sqlx::query_as::<_, (String, String)>(sql).bind(ticket.key()).fetch_optional(db).await?;
+    let (state, text) = row.ok_or(Error::NoTicket(ticket))?;
+    Ok(Standing { state: known::<State, _>("a state", state.parse())?, text: known("a text's state", text.parse())? })
+}
+
+/// Adds `event` to the ticket's history and moves the ticket. Gives the event's place in the history.
+pub(super) async fn happen(
+    db: &mut SqliteConnection,
+    ticket: Number,
+    event: &Event,
+    at: Timestamp,
+) -> Result<u32, Failure> {
+    let next = Standing::after(Some(standing(db, ticket).await?), event).map_err(Error::from)?;
+    let seq = add_event(db, ticket, event, at).await?;
+    sqlx::query("UPDATE tickets SET state = ?, text_state = ?, changed = ? WHERE id = ?")
+        .bind(next.state.code())
+        .bind(next.text.code())
+        .bind(millis(at))
+        .bind(ticket.key())
+        .execute(db)
+        .await?;
+    Ok(seq)
+}
+
+async fn add_event(db: &mut SqliteConnection, ticket: Number, event: &Event, at: Timestamp) -> Result<u32, Failure> {
+    let event = known("an event", serde_json::to_string(event))?;
+    let seq = sqlx::query_scalar::<_, u32>(
+        "INSERT INTO ticket_events (ticket, seq, at, event)
+         VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM ticket_events WHERE ticket = ?1), ?2, ?3) RETURNING seq",
+    )
+    .bind(ticket.key())
+    .bind(millis(at))
+    .bind(event)
+    .fetch_one(db)
+    .await?;
+    Ok(seq)
+}
+
+/// Tells every backend what the ticket is now.
+async fn tell(
+    db: &mut SqliteConnection,
+    store: &Store,
+    ticket: Number,
+    event: &'static str,
+    seq: u32,
+    at: Timestamp,
+) -> Result<(), Failure> {
+    if store.0.backends.is_empty() {
+        return Ok(());
+    }
+    let row = sqlx::query(select!("WHERE t.id = ?")).bind(ticket.key()).fetch_one(&mut *db).await?;
+    let ticket = store.read(&row)?;
+    outbox::add(db, &store.0.backends, &ticket, event, seq, at).await
+}
+
+struct File {
+    filing: Filing,
+    /// The segments' files as they are kept.
+    files: Vec<String>,
+    day: Date,
+    now: Timestamp,
+    store: Store,
+}
+
+impl Write for File {
+    type Out = Filed;
+
+    async fn write(&self, db: &mut SqliteConnection) -> Result<Filed, Failure> {
+        let filing = &self.filing;
+        if let Some(number) = of_call(db, filing.call).await? {
+            return Ok(Filed { number, fresh: false });
+        }
+        self.put_call(db).await?;
+        for (segment, file) in filing.segments.iter().zip(&self.files) {
+            calls::add_segment(db, segment, file).await?;
+        }
+        let serial = sqlx::query_scalar::<_, u32>(
+            "INSERT INTO serials (day, last) VALUES (?, 1)
+             ON CONFLICT (day) DO UPDATE SET last = last + 1 RETURNING last",
+        )
+        .bind(self.day.to_string())
+        .fetch_one(&mut *db)
+        .await?;
+        let number = Number::new(self.day, serial).map_err(Error::from)?;
+        let event = Event::Filed { how: filing.how, text: filing.text_state };
+        let standing = Standing::after(None, &event).map_err(Error::from)?;
+        self.put_ticket(db, number, standing).await?;
+        let seq = add_event(db, number, &event, self.now).await?;
+        tell(db, &self.store, number, "created", seq, self.now).await?;
+        Ok(Filed { number, fresh: true })
+    }
+}
+
+impl File {
+    /// The call's own row may have failed to be written; the ticket does not depend on it.
+    async fn put_call(&self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let filing = &self.filing;
+        sqlx::query(
+            "INSERT INTO calls (id, line, caller, trunk, began, answered, keys, settled)
+             VALUES (?1, ?2, ?3, '', ?4, ?4, ?5, 1)
+             ON CONFLICT (id) DO UPDATE SET settled = 1, keys = excluded.keys",
+        )
+        .bind(filing.call.to_string())
+        .bind(&filing.line)
+        .bind(&filing.caller)
+        .bind(millis(filing.began))
+        .bind(&filing.keys)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+
+    async fn put_ticket(&self, db: &mut SqliteConnection, number: Number, standing: Standing) -> Result<(), Failure> {
+        let filing = &self.filing;
+        sqlx::query(
+            "INSERT INTO tickets (id, call, line, caller, how, state, began, opened, changed, keys, text, text_state, \
+             kind, category1, category2, category3, confidence, urgency, unit, place, place_name, district, \
+             place_confidence, evidence, hints) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', '', '', 0, '', NULL, NULL, NULL, NULL, NULL, '[]', ?)",
+        )
+        .bind(number.key())
+        .bind(filing.call.to_string())
+        .bind(&filing.line)
+        .bind(&filing.caller)
+        .bind(filing.how.code())
+        .bind(standing.state.code())
+        .bind(millis(filing.began))
+        .bind(millis(self.now))
+        .bind(millis(self.now))
+        .bind(&filing.keys)
+        .bind(&filing.text)
+        .bind(standing.text.code())
+        .bind(filing.hints.to_string())
+        .execute(&mut *db)
+        .await?;
+        put_meaning(db, number, &filing.meaning).await
+    }
+}
+
+async fn put_meaning(db: &mut SqliteConnection, number: Number, meaning: &Meaning) -> Result<(), Failure> {
+    let place = meaning.place.as_ref();
+    sqlx::query(
+        "UPDATE tickets SET kind = ?, category1 = ?, category2 = ?, category3 = ?, confidence = ?, urgency = ?, \
+         unit = ?, place = ?, place_name = ?, district = ?, place_confidence = ?, evidence = ? WHERE id = ?",
+    )
+    .bind(&meaning.kind)
+    .bind(&meaning.category[0])
+    .bind(&meaning.category[1])
+    .bind(&meaning.category[2])
+    .bind(meaning.confidence)
+    .bind(&meaning.urgency)
+    .bind(&meaning.unit)
+    .bind(place.map(|p| &p.code))
+    .bind(place.map(|p| &p.name))
+    .bind(place.map(|p| &p.district))
+    .bind(place.map(|p| p.confidence))
+    .bind(meaning.evidence.to_string())
+    .bind(number.key())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+struct Reread {
+    number: Number,
+    text: Option<String>,
+    meaning: Meaning,
+    event: Event,
+    now: Timestamp,
+    store: Store,
+}
+
+impl Write for Reread {
+    type Out = bool;
+
+    async fn write(&self, db: &mut SqliteConnection) -> Result<bool, Failure> {
+        let standing = standing(db, self.number).await?;
+        if Standing::after(Some(standing), &self.event).is_err() {
+            return Ok(false);
+        }
+        sqlx::query("UPDATE tickets SET text = ? WHERE id = ?")
+            .bind(&self.text)
+            .bind(self.number.key())
+            .execute(&mut *db)
+            .await?;
+        put_meaning(db, self.number, &self.meaning).await?;
+        let seq = happen(db, self.number, &self.event, self.now).await?;
+        tell(db, &self.store, self.number, "updated", seq, self.now).await?;
+        Ok(true)
+    }
+}
+
+struct HearingFailed {
+    number: Number,
+    due: Timestamp,
+}
+
+impl Write for HearingFailed {
+    type Out = ();
+    const SINGLE: bool = true;
+
+    async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
+        sqlx::query("UPDATE tickets SET hearing_tries = hearing_tries + 1, hearing_due = ? WHERE id = ?")
+            .bind(millis(self.due))
+            .bind(self.number.key())
+            .execute(db)
+            .await?;
+        Ok(())
+    }
+}

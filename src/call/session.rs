@@ -1,0 +1,392 @@
+//! One call's state, pure: SIP, media and recogniser on one side, the flow's interpreter on the other.
+//!
+//! One input at a time, then drain [`Session::poll`]. The session owns what a ticket is made of (keys, segments,
+//! texts) and keeps the promise of "no lost citizen": however the call ends, [`Output::File`] comes exactly once if
+//! anything was said or keyed, and [`Output::Over`] comes last, exactly once.
+//!
+//! What was said is *kept* (row in the store) before it is *recognised*, and recognised before it is understood.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::ivr::{self, Heard, Interpreter, Say};
+use crate::media::{Segment, SegmentEnd};
+
+/// What happens to a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The caller's ACK arrived: both sides agree that the call is up.
+    Confirmed,
+    Digit(char),
+    PlayDone {
+        play: u32,
+    },
+    /// A closed, synced recording of one utterance.
+    Segment(Segment),
+    NoInput {
+        listen: u32,
+    },
+    /// The recogniser's answer for segment `index`; `None`: no text for now (no model, queue full, too late).
+    Recognised {
+        index: usize,
+        text: Option<String>,
+    },
+    /// The ticket is committed under this number.
+    Filed {
+        number: String,
+    },
+    FileFailed,
+    Status(Option<ivr::StatusReport>),
+    TransferFailed {
+        code: u16,
+    },
+    TransferEnded,
+    /// The interpreter's deadline.
+    Deadline,
+    /// No audio for longer than the media's limit: the caller's machine has gone (ATTACKS 25).
+    Inactive,
+    /// The dialog is over, by whichever side.
+    Ended {
+        why: &'static str,
+    },
+    /// The leg is closed: nothing more will be recorded.
+    LegClosed,
+}
+
+/// What has to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    Play {
+        play: u32,
+        say: Vec<Say>,
+        barge_in: bool,
+    },
+    StopPlay,
+    /// Record the caller's next utterance.
+    Listen {
+        listen: u32,
+        no_input: Duration,
+        silence: Duration,
+        max: Duration,
+    },
+    StopListen,
+    /// Write the keys pressed so far.
+    KeepKeys,
+    /// Write the segment's row.
+    Keep {
+        index: usize,
+    },
+    /// Ask for the segment's text; the answer is [`Input::Recognised`].
+    Recognise {
+        index: usize,
+    },
+    /// Call [`Session::input`] with [`Input::Deadline`] after this long; `None` forgets it.
+    Deadline(Option<Duration>),
+    /// File the ticket from [`Session::record`].
+    File,
+    /// The caller's last ticket.
+    LookUp,
+    Transfer {
+        target: String,
+    },
+    /// End the dialog.
+    Hangup,
+    /// Close the leg; the answer is [`Input::LegClosed`].
+    CloseLeg,
+    /// A line for the call's journal.
+    Note(String),
+    /// Nothing is left to do: the call row may be closed.
+    Over {
+        why: &'static str,
+    },
+}
+
+/// One utterance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Utterance {
+    /// Which of the interpreter's listens this answers.
+    pub listen: u32,
+    pub file: PathBuf,
+    pub duration: Duration,
+    /// How much of it was speech by its energy.
+    pub speech: Duration,
+    /// What was said; `None` while no recogniser has heard it.
+    pub text: Option<String>,
+    /// The recording has a fault (disk full, …).
+    pub error: Option<String>,
+}
+
+/// An utterance without text counts as said when this much of it was speech.
+const SAID: Duration = Duration::from_millis(600);
+
+/// A caller hears nothing for this long while the recogniser works; then they are told that it does.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// The prompt that tells it, and its play number: the interpreter counts from 1.
+pub const ONE_MOMENT: &str = "one-moment";
+const MOMENT: u32 = u32::MAX - 1;
+
+/// Keys that are kept of one call.
+const MAX_KEYS: usize = 256;
+
+/// What a ticket is made of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Record {
+    /// Every key pressed, in order.
+    pub keys: String,
+    pub utterances: Vec<Utterance>,
+    pub hints: ivr::Hints,
+    /// The caller heard it read back and agreed.
+    pub confirmed: bool,
+    /// The ticket's number once it is committed.
+    pub number: Option<String>,
+}
+
+impl Record {
+    /// Whether there is anything that must not be lost.
+    pub fn said_or_keyed(&self) -> bool {
+        !self.keys.is_empty()
+            || self.utterances.iter().any(|u| match &u.text {
+                Some(text) => !text.is_empty() || u.speech >= SAID,
+                None => u.speech >= SAID || u.error.is_some(),
+            })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// Answered, not yet confirmed.
+    Ringing,
+    Up,
+    /// The dialog is over; the leg is being closed.
+    Closing,
+    /// The leg is closed; the ticket is being filed.
+    Filing,
+    Over,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    interpreter: Interpreter,
+    record: Record,
+    life: Life,
+    /// The interpreter's latest listen: only its answer moves the flow.
+    listening: Option<u32>,
+    /// The caller waits for this utterance's text in silence.
+    waiting: Option<usize>,
+    filing: bool,
+    filed_once: bool,
+    why: &'static str,
+    out: VecDeque<Output>,
+}
+
+impl Session {
+    pub fn new(interpreter: Interpreter) -> Session {
+        Session {
+            interpreter,
+            record: Record::default(),
+            life: Life::Ringing,
+            listening: None,
+            waiting: None,
+            filing: false,
+            filed_once: false,
+            why: "",
+            out: VecDeque::new(),
+        }
+    }
+
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The flow's node at present, for logs.
+    pub fn node(&self) -> &str {
+        self.interpreter.node()
+    }
+
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    pub fn input(&mut self, input: Input) {
+        // The leg is closed: only the ticket is still to come.
+        let late = matches!(self.life, Life::Filing | Life::Over);
+        if late && !matches!(input, Input::Filed { .. } | Input::FileFailed) {
+            return;
+        }
+        match input {
+            Input::Confirmed if self.life == Life::Ringing => {
+                self.life = Life::Up;
+                self.tell(ivr::Input::Answered);
+            }
+            Input::Confirmed => {}
+            Input::Digit(key) => {
+                if self.record.keys.len() < MAX_KEYS {
+                    self.record.keys.push(key);
+                    self.out.push_back(Output::KeepKeys);
+                }
+                self.tell(ivr::Input::Digit(key));
+            }
+            Input::PlayDone { play } => self.tell(ivr::Input::PlayDone { play }),
+            Input::Segment(segment) => self.segment(segment),
+            Input::NoInput { listen } if self.listening == Some(listen) => self.tell(ivr::Input::NoInput),
+            Input::NoInput { .. } => {}
+            Input::Recognised { index, text } => self.recognised(index, text),
+            Input::Filed { number } => {
+                self.filing = false;
+                self.filed_once = true;
+                self.record.number = Some(number.clone());
+                self.tell(ivr::Input::Filed { number });
+                self.finish();
+            }
+            Input::FileFailed => {
+                self.filing = false;
+                self.tell(ivr::Input::FileFailed);
+                if self.life == Life::Filing {
+                    // Recovery files it at the next start: the rows and recordings are there.
+                    self.filed_once = true;
+                    self.out.push_back(Output::Note("the ticket could not be filed; recovery will".into()));
+                    self.finish();
+                }
+            }
+            Input::Status(report) => self.tell(ivr::Input::Status(report)),
+            Input::TransferFailed { code } => self.tell(ivr::Input::TransferFailed { code }),
+            Input::TransferEnded => self.tell(ivr::Input::TransferEnded),
+            Input::Deadline if self.waiting.take().is_some() => {
+                let say = vec![Say::Prompt(ONE_MOMENT.to_owned())];
+                self.out.push_back(Output::Play { play: MOMENT, say, barge_in: true });
+            }
+            Input::Deadline => self.tell(ivr::Input::Deadline),
+            Input::Inactive => {
+                if matches!(self.life, Life::Ringing | Life::Up) {
+                    self.out.push_back(Output::Note("no audio from the caller: hanging up".into()));
+                    self.out.push_back(Output::Hangup);
+                }
+            }
+            Input::Ended { why } => {
+                if matches!(self.life, Life::Ringing | Life::Up) {
+                    self.tell(ivr::Input::HungUp);
+                    self.why = why;
+                    self.life = Life::Closing;
+                    self.out.push_back(Output::CloseLeg);
+                }
+            }
+            Input::LegClosed => {
+                if matches!(self.life, Life::Closing) {
+                    self.life = Life::Filing;
+                    if self.must_file() {
+                        self.file();
+                    }
+                    self.finish();
+                }
+            }
+        }
+    }
+
+    fn must_file(&self) -> bool {
+        !self.filed_once && !self.filing && self.record.said_or_keyed()
+    }
+
+    fn file(&mut self) {
+        self.filing = true;
+        // Who hangs up inside a menu has said by keys what it is about.
+        self.record.hints = self.interpreter.hints().clone();
+        self.out.push_back(Output::File);
+    }
+
+    fn finish(&mut self) {
+        if self.life == Life::Filing && !self.filing {
+            self.life = Life::Over;
+            self.out.push_back(Output::Over { why: self.why });
+        }
+    }
+
+    fn segment(&mut self, segment: Segment) {
+        let index = self.record.utterances.len();
+        if let Some(error) = &segment.error {
+            self.out.push_back(Output::Note(format!("recording {index}: {error}")));
+        }
+        let silent = segment.speech.is_zero() && segment.error.is_none();
+        let by_key = matches!(segment.ended, SegmentEnd::Key(_));
+        self.record.utterances.push(Utterance {
+            listen: segment.listen,
+            file: segment.file,
+            duration: segment.duration,
+            speech: segment.speech,
+            text: None,
+            error: segment.error,
+        });
+        self.out.push_back(Output::Keep { index });
+        let wanted = self.life == Life::Up && self.listening == Some(segment.listen);
+        if !wanted || segment.ended == SegmentEnd::HungUp || segment.ended == SegmentEnd::Stopped {
+            return;
+        }
+        if silent && !by_key {
+            self.tell(ivr::Input::NoInput);
+        } else {
+            self.out.push_back(Output::Recognise { index });
+            self.waiting = Some(index);
+            self.out.push_back(Output::Deadline(Some(PATIENCE)));
+        }
+    }
+
+    fn recognised(&mut self, index: usize, text: Option<String>) {
+        let Some(utterance) = self.record.utterances.get_mut(index) else { return };
+        utterance.text.clone_from(&text);
+        if self.life != Life::Up || self.listening != Some(utterance.listen) {
+            return;
+        }
+        if self.waiting.take().is_some() {
+            self.out.push_back(Output::Deadline(None));
+        }
+        match text {
+            None => self.tell(ivr::Input::Heard(Heard::Pending)),
+            Some(text) if text.is_empty() => self.tell(ivr::Input::NoInput),
+            Some(text) => self.tell(ivr::Input::Heard(Heard::Text(text))),
+        }
+    }
+
+    /// Gives the interpreter an input and carries its outputs over. Before the ACK and after the end it hears nothing.
+    fn tell(&mut self, input: ivr::Input) {
+        if self.life != Life::Up {
+            return;
+        }
+        self.interpreter.input(input);
+        while let Some(output) = self.interpreter.poll() {
+            // The flow goes on without the text (a key was pressed): the deadline is its own again.
+            if !matches!(output, ivr::Output::Note(_)) {
+                self.waiting = None;
+            }
+            match output {
+                ivr::Output::Play { play, say, barge_in } => self.out.push_back(Output::Play { play, say, barge_in }),
+                ivr::Output::StopPlay => self.out.push_back(Output::StopPlay),
+                ivr::Output::Listen { listen, no_input, silence, max } => {
+                    self.listening = Some(listen);
+                    self.out.push_back(Output::Listen { listen, no_input, silence, max });
+                }
+                ivr::Output::StopListen => self.out.push_back(Output::StopListen),
+                ivr::Output::Deadline(after) => self.out.push_back(Output::Deadline(after)),
+                ivr::Output::File { hints, confirmed } => {
+                    self.record.hints = hints;
+                    self.record.confirmed |= confirmed;
+                    if self.filed_once {
+                        // One ticket a call: what was added is kept with it, the number stays.
+                        let number = self.record.number.clone().unwrap_or_default();
+                        self.interpreter.input(ivr::Input::Filed { number });
+                    } else if !self.filing {
+                        self.file();
+                    }
+                }
+                ivr::Output::LookUp => self.out.push_back(Output::LookUp),
+                ivr::Output::Transfer { target } => self.out.push_back(Output::Transfer { target }),
+                ivr::Output::Hangup => self.out.push_back(Output::Hangup),
+                ivr::Output::Note(line) => self.out.push_back(Output::Note(line)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

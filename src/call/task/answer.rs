@@ -1,0 +1,499 @@
+//! One call from its INVITE to its last row: the session's inputs gathered, its outputs carried out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::asr;
+use crate::filing::{Heard, How, Matter};
+use crate::ivr::{Context, Interpreter};
+use crate::media::{Command as Audio, Connect, Event as AudioEvent, Leg, LegId, ListenLimits, Prompt};
+use crate::sdp;
+use crate::sip::{Command, DialogId, Event};
+use crate::store::{CallRow, SegmentRow};
+
+use super::clerk::{self, Clerk, Done, Job};
+use super::invitation::Invitation;
+use super::{Desk, bridge};
+use crate::call::session::{Input, Output, Session};
+
+/// Answers of the call's helpers.
+enum Back {
+    /// What to play, rendered; the number tells whether it is still wanted.
+    Rendered {
+        play: u32,
+        barge_in: bool,
+        prompts: Vec<Arc<Prompt>>,
+    },
+    Recognised {
+        index: usize,
+        text: Option<String>,
+    },
+    Transferred(Input),
+}
+
+struct Call<'a> {
+    desk: &'a Arc<Desk>,
+    invitation: Invitation,
+    session: Session,
+    leg: Leg,
+    clerk: Clerk,
+    back: JoinSet<Back>,
+    transfer: Option<bridge::Transfer>,
+    /// Told when the transfer's leg stands.
+    joined: Option<oneshot::Receiver<LegId>>,
+    /// The interpreter's latest play: an older one that is rendered late is dropped.
+    playing: Option<u32>,
+    deadline: Option<tokio::time::Instant>,
+    ours: sdp::Ours,
+    /// We offered in the 200; the answer comes with the ACK.
+    offered: bool,
+    /// SIP, and the leg, may have more to say. A closed channel is always ready: asked again it would spin.
+    signalled: bool,
+    hears: bool,
+    closing: bool,
+    over: bool,
+}
+
+/// Runs the call to its end.
+pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Receiver<Event>) {
+    let dialog = invitation.dialog;
+    let leg = match desk.media.open(None) {
+        Ok(leg) => leg,
+        Err(_) => {
+            tracing::error!(call = %invitation.id, "no RTP port is free; widen media.ports in jiesu.toml");
+            return refuse(desk, dialog, 503, "Service Unavailable", "no_port").await;
+        }
+    };
+    let ours = sdp::Ours::new(invitation.address, leg.local().port(), &desk.codecs);
+    let body = match &invitation.offer {
+        Some(offer) => match sdp::answer_bytes(offer, &ours) {
+            Ok(answered) => {
+                if leg.command(Audio::Connect(Connect::from_sdp(&answered, invitation.source))).is_err() {
+                    return refuse(desk, dialog, 503, "Service Unavailable", "media_full").await;
+                }
+                answered.sdp
+            }
+            Err(error) => {
+                tracing::info!(call = %invitation.id, %error, "offer refused");
+                return refuse(desk, dialog, 488, "Not Acceptable Here", "no_codec").await;
+            }
+        },
+        None => sdp::offer(&ours),
+    };
+    let Some(flow) = invitation.programme.flows.get(&invitation.chosen.flow).cloned() else {
+        tracing::error!(call = %invitation.id, flow = invitation.chosen.flow, "the line's flow is not loaded");
+        return refuse(desk, dialog, 500, "Server Internal Error", "no_flow").await;
+    };
+    let context = Context {
+        caller: invitation.caller.clone().unwrap_or_default(),
+        line: invitation.chosen.line.clone(),
+        greeting: invitation.chosen.greeting.clone(),
+        topic: invitation.chosen.topic.clone(),
+    };
+    if !ringing(desk, &invitation, &mut events).await {
+        return;
+    }
+    if desk.sip.send(Command::Answer { dialog, sdp: body }).await.is_err() {
+        return;
+    }
+    metrics::histogram!("jiesu_setup_seconds").record(invitation.arrived.elapsed().as_secs_f64());
+    let clerk = Clerk::start(desk.clone(), invitation.programme.clone(), invitation.id);
+    clerk.write(Job::Began(CallRow {
+        id: invitation.id,
+        line: invitation.chosen.line.clone(),
+        caller: invitation.caller.clone(),
+        display: invitation.display.clone(),
+        trunk: invitation.trunk.clone(),
+        began: invitation.began,
+        answered: Timestamp::now(),
+    }));
+    let offered = invitation.offer.is_none();
+    let mut call = Call {
+        desk,
+        invitation,
+        session: Session::new(Interpreter::new(flow, context)),
+        leg,
+        clerk,
+        back: JoinSet::new(),
+        transfer: None,
+        joined: None,
+        playing: None,
+        deadline: None,
+        ours,
+        offered,
+        signalled: true,
+        hears: true,
+        closing: false,
+        over: false,
+    };
+    call.live(&mut events).await;
+    let Call { clerk, .. } = call;
+    clerk.close().await;
+}
+
+async fn refuse(desk: &Desk, dialog: DialogId, code: u16, reason: &'static str, why: &'static str) {
+    metrics::counter!("jiesu_refused_total", "reason" => why).increment(1);
+    let retry_after = (code == 503).then(|| desk.admission.retry_after());
+    if desk.sip.send(Command::Refuse { dialog, code, reason, retry_after }).await.is_err() {
+        tracing::debug!("SIP is stopping");
+    }
+}
+
+/// Lets it ring for the configured time. `false`: the caller gave up.
+async fn ringing(desk: &Desk, invitation: &Invitation, events: &mut mpsc::Receiver<Event>) -> bool {
+    if desk.config.ring.is_zero() {
+        return true;
+    }
+    if desk.sip.send(Command::Ring { dialog: invitation.dialog }).await.is_err() {
+        return false;
+    }
+    let until = tokio::time::Instant::now() + desk.config.ring;
+    loop {
+        match tokio::time::timeout_at(until, events.recv()).await {
+            Err(_) => return true,
+            Ok(Some(Event::Ended { .. }) | None) => {
+                metrics::counter!("jiesu_cancelled_total").increment(1);
+                return false;
+            }
+            Ok(Some(_)) => {}
+        }
+    }
+}
+
+impl Call<'_> {
+    async fn live(&mut self, events: &mut mpsc::Receiver<Event>) {
+        let longest = tokio::time::Instant::now() + self.desk.config.longest;
+        while !self.over {
+            let input = tokio::select! {
+                event = events.recv(), if self.signalled => self.sip_event(event).await,
+                event = self.leg.event(), if self.hears => self.audio_event(event),
+                Some(done) = self.clerk.done.recv() => self.clerk_done(done),
+                Some(back) = self.back.join_next() => self.returned(back),
+                far = joined(&mut self.joined) => {
+                    self.bridge(far);
+                    None
+                }
+                () = at(self.deadline) => {
+                    self.deadline = None;
+                    Some(Input::Deadline)
+                }
+                () = self.desk.ending.cancelled(), if !self.closing => {
+                    self.hang_up().await;
+                    Some(Input::Ended { why: "drain" })
+                }
+                () = tokio::time::sleep_until(longest), if !self.closing => {
+                    tracing::warn!(call = %self.invitation.id, "the longest time of a call is over (calls.longest)");
+                    self.hang_up().await;
+                    Some(Input::Ended { why: "longest" })
+                }
+            };
+            if let Some(input) = input {
+                self.session.input(input);
+            }
+            while let Some(output) = self.session.poll() {
+                self.act(output).await;
+            }
+        }
+    }
+
+    async fn sip_event(&mut self, event: Option<Event>) -> Option<Input> {
+        match event {
+            Some(Event::Confirmed { sdp, .. }) => {
+                if self.offered && !self.take_answer(sdp) {
+                    // RFC 3261 13.3.1.4 / ATTACKS 13: an ACK without the answer that was due ends the call.
+                    self.hang_up().await;
+                    return Some(Input::Ended { why: "no_answer_in_ack" });
+                }
+                Some(Input::Confirmed)
+            }
+            Some(Event::Reoffered { sdp, .. }) => {
+                self.reoffered(sdp).await;
+                None
+            }
+            Some(Event::Ended { why, .. }) => Some(Input::Ended { why: why.as_str() }),
+            Some(_) => None,
+            None => {
+                self.signalled = false;
+                Some(Input::Ended { why: "stopping" })
+            }
+        }
+    }
+
+    fn take_answer(&mut self, sdp: Option<Bytes>) -> bool {
+        self.offered = false;
+        let Some(accepted) = sdp.and_then(|sdp| sdp::accept(&sdp, &self.ours).ok()) else { return false };
+        self.leg.command(Audio::Connect(Connect::from_sdp(&accepted, self.invitation.source))).is_ok()
+    }
+
+    async fn reoffered(&mut self, offer: Option<Bytes>) {
+        let dialog = self.invitation.dialog;
+        self.ours.version += 1;
+        let command = match offer {
+            None => {
+                self.offered = true;
+                Command::AnswerAgain { dialog, sdp: sdp::offer(&self.ours) }
+            }
+            Some(offer) => match sdp::answer_bytes(&offer, &self.ours) {
+                Ok(answered) => {
+                    let connect = Connect::from_sdp(&answered, self.invitation.source);
+                    match self.leg.command(Audio::Connect(connect)) {
+                        Ok(()) => Command::AnswerAgain { dialog, sdp: answered.sdp },
+                        Err(_) => Command::RefuseAgain { dialog, code: 500 },
+                    }
+                }
+                Err(error) => {
+                    tracing::info!(call = %self.invitation.id, %error, "re-INVITE refused, the call goes on");
+                    Command::RefuseAgain { dialog, code: 488 }
+                }
+            },
+        };
+        self.tell_sip(command).await;
+    }
+
+    fn audio_event(&mut self, event: Option<AudioEvent>) -> Option<Input> {
+        match event {
+            Some(AudioEvent::Digit(key)) => {
+                if let Some(transfer) = &self.transfer {
+                    transfer.digit(key);
+                    return None;
+                }
+                Some(Input::Digit(key))
+            }
+            Some(AudioEvent::PlayDone { play, .. }) => Some(Input::PlayDone { play }),
+            Some(AudioEvent::Segment(segment)) => Some(Input::Segment(segment)),
+            Some(AudioEvent::NoInput { listen }) => Some(Input::NoInput { listen }),
+            Some(AudioEvent::Inactive) => Some(Input::Inactive),
+            Some(AudioEvent::Closed(_)) | None => {
+                self.hears = false;
+                Some(Input::LegClosed)
+            }
+        }
+    }
+
+    fn clerk_done(&mut self, done: Done) -> Option<Input> {
+        match done {
+            Done::Filed(Ok(number)) => {
+                metrics::counter!("jiesu_tickets_total").increment(1);
+                tracing::info!(call = %self.invitation.id, ticket = number, "filed");
+                self.desk.outbox.notify_one();
+                Some(Input::Filed { number })
+            }
+            Done::Filed(Err(_)) => Some(Input::FileFailed),
+            Done::Status(report) => Some(Input::Status(report)),
+            Done::Closed => {
+                self.over = true;
+                None
+            }
+        }
+    }
+
+    fn returned(&mut self, back: Result<Back, tokio::task::JoinError>) -> Option<Input> {
+        match back {
+            Ok(Back::Rendered { play, barge_in, prompts }) => {
+                if self.playing != Some(play) {
+                    return None;
+                }
+                self.audio(Audio::Play { play, prompts, barge_in });
+                None
+            }
+            Ok(Back::Recognised { index, text }) => {
+                if let Some(text) = &text {
+                    self.clerk.write(Job::Text { index: index as u32, text: text.clone() });
+                }
+                Some(Input::Recognised { index, text })
+            }
+            Ok(Back::Transferred(input)) => {
+                self.transfer = None;
+                self.audio(Audio::Unbridge);
+                Some(input)
+            }
+            Err(error) => {
+                tracing::error!(call = %self.invitation.id, %error, "a task of the call failed");
+                None
+            }
+        }
+    }
+
+    async fn act(&mut self, output: Output) {
+        match output {
+            Output::Play { play, say, barge_in } => {
+                self.playing = Some(play);
+                let programme = self.invitation.programme.clone();
+                self.back.spawn(async move {
+                    Back::Rendered { play, barge_in, prompts: programme.speaker.render(&say).await }
+                });
+            }
+            Output::StopPlay => {
+                self.playing = None;
+                self.audio(Audio::StopPlay);
+            }
+            Output::Listen { listen, no_input, silence, max } => {
+                let day = self.invitation.began.to_zoned_datetime(self.desk.zone.clone()).date();
+                let file = clerk::recording(&self.desk.recordings, self.invitation.id, day, listen);
+                let limits = ListenLimits { no_input, silence, max, end_keys: "#" };
+                self.audio(Audio::Listen { listen, file, limits });
+            }
+            Output::StopListen => self.audio(Audio::StopListen),
+            Output::KeepKeys => {
+                self.clerk.write(Job::Keys(self.session.record().keys.clone()));
+            }
+            Output::Keep { index } => self.keep(index),
+            Output::Recognise { index } => self.recognise(index),
+            Output::Deadline(after) => self.deadline = after.map(|after| tokio::time::Instant::now() + after),
+            Output::File => {
+                let matter = self.matter();
+                if !self.clerk.write(Job::File(Box::new(matter))) {
+                    self.session.input(Input::FileFailed);
+                }
+            }
+            Output::LookUp => {
+                let caller = self.invitation.caller.clone().unwrap_or_default();
+                if !self.clerk.write(Job::LookUp { caller }) {
+                    self.session.input(Input::Status(None));
+                }
+            }
+            Output::Transfer { target } => self.transfer(&target),
+            Output::Hangup => {
+                self.hang_up().await;
+                self.session.input(Input::Ended { why: "flow" });
+            }
+            Output::CloseLeg => {
+                self.closing = true;
+                self.transfer = None;
+                self.audio(Audio::Close);
+            }
+            Output::Note(line) => tracing::debug!(call = %self.invitation.id, node = self.session.node(), "{line}"),
+            Output::Over { why } => {
+                metrics::counter!("jiesu_calls_ended_total", "why" => why).increment(1);
+                tracing::info!(call = %self.invitation.id, why, ticket = self.session.record().number, "over");
+                if !self.clerk.write(Job::Ended { why, at: Timestamp::now() }) {
+                    self.over = true;
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, index: usize) {
+        let utterance = &self.session.record().utterances[index];
+        self.clerk.write(Job::Segment(SegmentRow {
+            call: self.invitation.id,
+            index: index as u32,
+            file: utterance.file.clone(),
+            duration: utterance.duration,
+            speech: utterance.speech,
+            text: None,
+            error: utterance.error.clone(),
+        }));
+    }
+
+    fn recognise(&mut self, index: usize) {
+        let file = self.session.record().utterances[index].file.clone();
+        let limit = self.desk.config.recognise;
+        let call = self.invitation.id;
+        let answer =
+            self.desk.asr.submit(asr::Job { file, deadline: Instant::now() + limit, priority: asr::Priority::Live });
+        self.back.spawn(async move {
+            let text = match tokio::time::timeout(limit + Duration::from_millis(500), answer).await {
+                Ok(Ok(transcript)) => Some(transcript.text),
+                Ok(Err(unheard)) => {
+                    tracing::info!(%call, %unheard, "text pending");
+                    None
+                }
+                Err(_) => None,
+            };
+            Back::Recognised { index, text }
+        });
+    }
+
+    fn matter(&self) -> Matter {
+        let record = self.session.record();
+        Matter {
+            call: self.invitation.id,
+            line: self.invitation.chosen.line.clone(),
+            caller: self.invitation.caller.clone(),
+            began: self.invitation.began,
+            topic: record.hints.topic.clone().or_else(|| self.invitation.chosen.topic.clone()),
+            category: record.hints.category.clone(),
+            kind: record.hints.kind.clone(),
+            urgency: record.hints.urgency.clone(),
+            keys: record.keys.clone(),
+            heard: record
+                .utterances
+                .iter()
+                .enumerate()
+                .map(|(index, u)| Heard {
+                    index: index as u32,
+                    file: u.file.clone(),
+                    duration: u.duration,
+                    text: u.text.clone(),
+                })
+                .collect(),
+            how: if record.confirmed { How::Confirmed } else { How::HungUp },
+        }
+    }
+
+    fn transfer(&mut self, target: &str) {
+        let (up, joined) = oneshot::channel();
+        let caller = self.invitation.caller.as_deref();
+        match bridge::Transfer::start(self.desk, caller, self.leg.id(), target, up) {
+            Ok((transfer, ended)) => {
+                self.transfer = Some(transfer);
+                self.joined = Some(joined);
+                let prompts = self.invitation.programme.speaker.ringback();
+                self.audio(Audio::Play { play: bridge::RINGBACK, prompts, barge_in: false });
+                self.back.spawn(async move { Back::Transferred(ended.await) });
+            }
+            Err(error) => {
+                tracing::warn!(call = %self.invitation.id, target, error, "transfer target cannot be called");
+                self.session.input(Input::TransferFailed { code: 404 });
+            }
+        }
+    }
+
+    /// The transfer's leg stands: the tone ends, the two hear each other.
+    fn bridge(&mut self, far: Option<LegId>) {
+        self.joined = None;
+        if let Some(far) = far {
+            self.audio(Audio::StopPlay);
+            self.audio(Audio::Bridge(far));
+        }
+    }
+
+    fn audio(&self, command: Audio) {
+        if self.leg.command(command).is_err() {
+            metrics::counter!("jiesu_media_command_dropped_total").increment(1);
+            tracing::error!(call = %self.invitation.id, "the media thread does not take commands");
+        }
+    }
+
+    async fn hang_up(&self) {
+        self.tell_sip(Command::Hangup { dialog: self.invitation.dialog, reason: None }).await;
+    }
+
+    async fn tell_sip(&self, command: Command) {
+        if self.desk.sip.send(command).await.is_err() {
+            tracing::debug!(call = %self.invitation.id, "SIP is stopping");
+        }
+    }
+}
+
+/// Sleeps to a deadline; without one for ever.
+async fn at(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The far leg once it stands, `None` if it never will; without a transfer it waits for ever.
+async fn joined(waiting: &mut Option<oneshot::Receiver<LegId>>) -> Option<LegId> {
+    match waiting {
+        Some(waiting) => waiting.await.ok(),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,172 @@
+//! The call's clerk: writes the call's rows, one after the other, beside the call.
+//!
+//! Order matters (the call's row before its segments, these before the ticket) and a slow disk must not keep the call
+//! from answering a re-INVITE; so the rows of one call go through one bounded queue with one task behind it. A full
+//! queue is the disk's fault and is told to the caller of [`Clerk::write`], who goes on: recovery reads the recordings.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::filing::{self, Matter};
+use crate::id::CallId;
+use crate::store::{CallRow, SegmentRow};
+
+use super::{Desk, Programme};
+
+/// Rows waiting of one call; a call writes about five in all.
+const QUEUE: usize = 32;
+
+/// One thing to be written or looked up.
+#[derive(Debug)]
+pub enum Job {
+    Began(CallRow),
+    Segment(SegmentRow),
+    /// Every key pressed so far.
+    Keys(String),
+    /// The recogniser's text for segment `index`.
+    Text {
+        index: u32,
+        text: String,
+    },
+    File(Box<Matter>),
+    LookUp {
+        caller: String,
+    },
+    Ended {
+        why: &'static str,
+        at: Timestamp,
+    },
+}
+
+/// What comes back to the call.
+#[derive(Debug)]
+pub enum Done {
+    Filed(Result<String, String>),
+    Status(Option<crate::ivr::StatusReport>),
+    /// The last row is written: the call may be forgotten.
+    Closed,
+}
+
+/// The call's end of the queue.
+pub struct Clerk {
+    jobs: mpsc::Sender<Job>,
+    pub done: mpsc::Receiver<Done>,
+    task: JoinHandle<()>,
+}
+
+impl Clerk {
+    pub fn start(desk: Arc<Desk>, programme: Arc<Programme>, call: CallId) -> Clerk {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (answers, done) = mpsc::channel(8);
+        let task = tokio::spawn(work(desk, programme, call, queue, answers));
+        Clerk { jobs, done, task }
+    }
+
+    /// Puts a job in the queue. `false`: the queue is full (a stuck disk), the job is lost to the store.
+    pub fn write(&self, job: Job) -> bool {
+        let taken = self.jobs.try_send(job).is_ok();
+        if !taken {
+            metrics::counter!("jiesu_clerk_dropped_total").increment(1);
+        }
+        taken
+    }
+
+    /// Everything in the queue is written, then the task ends.
+    pub async fn close(self) {
+        drop(self.jobs);
+        drop(self.done);
+        if self.task.await.is_err() {
+            tracing::error!("a call's clerk panicked");
+        }
+    }
+}
+
+async fn work(
+    desk: Arc<Desk>,
+    programme: Arc<Programme>,
+    call: CallId,
+    mut queue: mpsc::Receiver<Job>,
+    answers: mpsc::Sender<Done>,
+) {
+    while let Some(job) = queue.recv().await {
+        let answer = match job {
+            Job::Began(row) => {
+                note("call", call, desk.store.call_began(row).await);
+                None
+            }
+            Job::Segment(row) => {
+                note("segment", call, desk.store.segment(row).await);
+                None
+            }
+            Job::Keys(keys) => {
+                note("keys", call, desk.store.keys(call, &keys).await);
+                None
+            }
+            Job::Text { index, text } => {
+                note("text", call, desk.store.segment_text(call, index, &text).await);
+                None
+            }
+            Job::File(matter) => Some(Done::Filed(file(&desk, &programme, &matter).await)),
+            Job::LookUp { caller } => Some(Done::Status(look_up(&desk, &caller).await)),
+            Job::Ended { why, at } => {
+                note("end", call, desk.store.call_ended(call, why, at).await);
+                Some(Done::Closed)
+            }
+        };
+        // The call may have gone; what was to be written is written.
+        if let Some(answer) = answer {
+            let _ = answers.send(answer).await;
+        }
+    }
+}
+
+fn note<T, E: std::fmt::Display>(row: &str, call: CallId, result: Result<T, E>) {
+    if let Err(error) = result {
+        metrics::counter!("jiesu_store_failed_total", "row" => row.to_owned()).increment(1);
+        tracing::error!(%call, row, %error, "a row could not be written; recovery will make it good");
+    }
+}
+
+async fn file(desk: &Desk, programme: &Programme, matter: &Matter) -> Result<String, String> {
+    let mut wait = Duration::from_millis(50);
+    // Twice more, 50 and 200 ms later: a busy database is common, a broken one is not mended by waiting.
+    for attempt in 0..3 {
+        match filing::file(&desk.store, &programme.catalogue, &programme.places, matter, Timestamp::now()).await {
+            Ok(filed) => return Ok(filed.number.to_string()),
+            Err(error) if attempt == 2 => {
+                tracing::error!(call = %matter.call, %error, "the ticket could not be filed");
+                return Err(error.to_string());
+            }
+            Err(error) => tracing::warn!(call = %matter.call, %error, "filing is tried again"),
+        }
+        tokio::time::sleep(wait).await;
+        wait *= 4;
+    }
+    Err("never reached: the third attempt returns".to_owned())
+}
+
+async fn look_up(desk: &Desk, caller: &str) -> Option<crate::ivr::StatusReport> {
+    match desk.store.last_ticket_of(caller).await {
+        Ok(ticket) => ticket.map(|ticket| crate::ivr::StatusReport {
+            number: ticket.number.to_string(),
+            state: ticket.state.to_string(),
+            unit: ticket.unit,
+        }),
+        Err(error) => {
+            tracing::error!(%error, "the caller's last ticket could not be looked up");
+            None
+        }
+    }
+}
+
+/// Where a call's utterances are recorded: `recordings/2026/11/24/ID/003.wav` under the state folder.
+pub fn recording(root: &std::path::Path, call: CallId, day: jiff::civil::Date, listen: u32) -> PathBuf {
+    root.join(format!("{:04}/{:02}/{:02}", day.year(), day.month(), day.day()))
+        .join(call.to_string())
+        .join(format!("{listen:03}.wav"))
+}

@@ -1,0 +1,165 @@
+//! The switchboard: new calls are admitted and begun, every dialog's events go to its call.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::asr::Asr;
+use crate::catalogue::{Catalogue, Places};
+use crate::id::{CallId, Masked};
+use crate::ivr::{Flow, Lines};
+use crate::media::Media;
+use crate::sdp::Codec;
+use crate::sip::{self, Command, DialogId, Event};
+use crate::store::Store;
+use crate::written::Table;
+
+use self::originate::Originator;
+use self::registry::Registry;
+use self::speak::Speaker;
+use super::admission::{Admission, Limits};
+
+pub mod answer;
+pub mod bridge;
+pub mod clerk;
+pub mod invitation;
+pub mod originate;
+pub mod registry;
+pub mod speak;
+
+/// `[calls]` of jiesu.toml.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Calls at once; one more gets 503 with Retry-After.
+    pub max: usize,
+    /// New calls are refused while our own audio ticks run later than this.
+    pub max_lateness: Duration,
+    /// What Retry-After says.
+    pub retry_after: Duration,
+    /// How long it rings (180) before the answer. GB/T 33358: at most 15 s.
+    pub ring: Duration,
+    /// How long a transfer's target may ring.
+    pub transfer_ring: Duration,
+    /// How long the caller waits for the text of what they said; after that the ticket says "text pending".
+    pub recognise: Duration,
+    /// How long running calls may go on after SIGTERM.
+    pub drain: Duration,
+    /// A call that is longer is ended (with its ticket filed).
+    pub longest: Duration,
+}
+
+impl Config {
+    pub fn read(table: &mut Table<'_>) -> Config {
+        Config {
+            max: table.int("max").or(1000, 1..100_000) as usize,
+            max_lateness: table.duration("max_lateness").or("60ms", "10ms".."5s"),
+            retry_after: table.duration("retry_after").or("10s", "1s".."1h"),
+            ring: table.duration("ring").or("0s", "0s".."15s"),
+            transfer_ring: table.duration("transfer_ring").or("30s", "5s".."3m"),
+            recognise: table.duration("recognise").or("6s", "500ms".."30s"),
+            drain: table.duration("drain").or("10m", "0s".."2h"),
+            longest: table.duration("longest").or("1h", "1m".."24h"),
+        }
+    }
+
+    pub fn limits(&self) -> Limits {
+        Limits { calls: self.max, lateness: self.max_lateness, retry_after: self.retry_after }
+    }
+}
+
+/// What an admin may change while calls run: a call keeps the version that it began with.
+pub struct Programme {
+    pub lines: Lines,
+    pub flows: HashMap<String, Arc<Flow>>,
+    pub catalogue: Arc<Catalogue>,
+    pub places: Arc<Places>,
+    pub speaker: Speaker,
+}
+
+/// Everything that calls share.
+pub struct Desk {
+    pub config: Config,
+    pub programme: std::sync::RwLock<Arc<Programme>>,
+    pub store: Store,
+    pub asr: Asr,
+    pub media: Media,
+    pub sip: sip::Handle,
+    pub registry: Registry,
+    pub originator: Originator,
+    pub admission: Admission,
+    /// Where recordings are kept.
+    pub recordings: PathBuf,
+    pub codecs: Vec<Codec>,
+    /// Told after a ticket is committed: the outbox has work.
+    pub outbox: Arc<tokio::sync::Notify>,
+    /// The time zone in which days begin (recordings, ticket numbers).
+    pub zone: jiff::tz::TimeZone,
+    /// The running calls' tasks.
+    pub calls: TaskTracker,
+    /// Cancelled when `calls.drain` is over: the calls left hang up.
+    pub ending: CancellationToken,
+}
+
+impl Desk {
+    pub fn programme(&self) -> Arc<Programme> {
+        self.programme.read().expect("nothing panics while holding this lock").clone()
+    }
+
+    /// From now on new calls follow `programme`.
+    pub fn replace(&self, programme: Programme) {
+        *self.programme.write().expect("nothing panics while holding this lock") = Arc::new(programme);
+    }
+}
+
+/// Runs until SIP ends; then waits until every call has written its last row.
+pub async fn switchboard(desk: Arc<Desk>, mut events: mpsc::Receiver<Event>) {
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Invited { dialog, request, flow, trunk } => begin(&desk, dialog, request, flow, trunk).await,
+            event => {
+                if let Some(dialog) = event.dialog() {
+                    desk.registry.give(dialog, event);
+                }
+            }
+        }
+    }
+    desk.calls.close();
+    desk.calls.wait().await;
+}
+
+async fn begin(desk: &Arc<Desk>, dialog: DialogId, request: sip::Message, flow: sip::Flow, trunk: sip::TrunkName) {
+    let now = Timestamp::now();
+    let id = CallId::new(now.as_millisecond(), rand::random());
+    let permit = match desk.admission.admit(desk.media.lateness()) {
+        Ok(permit) => permit,
+        Err(refusal) => {
+            metrics::counter!("jiesu_refused_total", "reason" => refusal.reason()).increment(1);
+            tracing::warn!(reason = refusal.reason(), remedy = refusal.remedy(), peer = %flow.peer, "call refused");
+            let retry_after = Some(desk.admission.retry_after());
+            let refuse = Command::Refuse { dialog, code: 503, reason: "Service Unavailable", retry_after };
+            if desk.sip.send(refuse).await.is_err() {
+                tracing::debug!("SIP is stopping");
+            }
+            return;
+        }
+    };
+    metrics::gauge!("jiesu_calls").set(desk.admission.running() as f64);
+    metrics::counter!("jiesu_calls_total").increment(1);
+    let events = desk.registry.enter(dialog);
+    let tracker = desk.calls.clone();
+    let desk = desk.clone();
+    tracker.spawn(async move {
+        let invitation = invitation::Invitation::read(id, now, dialog, &request, flow, &trunk, &desk);
+        tracing::info!(call = %id, caller = %Masked(invitation.caller.as_deref().unwrap_or("-")), line = invitation.line(), trunk = %trunk, "call");
+        answer::run(&desk, invitation, events).await;
+        desk.registry.leave(dialog);
+        drop(permit);
+        metrics::gauge!("jiesu_calls").set(desk.admission.running() as f64);
+    });
+}

@@ -1,0 +1,123 @@
+//! Recordings on the disk, for recovery.
+
+use std::fs;
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::audio::wav;
+use crate::id::CallId;
+use crate::intake::recovery;
+use crate::store::{CallRow, SegmentRow, Unsettled};
+
+/// A WAV header and nothing else.
+const EMPTY: u64 = 44;
+
+/// Where the recordings of a day are.
+pub(super) fn folder(root: &Path, day: Date) -> PathBuf {
+    root.join(format!("{:04}/{:02}/{:02}", day.year(), day.month(), day.day()))
+}
+
+/// The calls that have recordings in a day's folder, in the order in which they began.
+pub(super) async fn calls(day: PathBuf) -> Vec<(CallId, PathBuf)> {
+    let list = move || {
+        let named = |path: PathBuf| Some((path.file_name()?.to_str()?.parse().ok()?, path));
+        let mut calls: Vec<(CallId, PathBuf)> = entries(&day).into_iter().filter_map(named).collect();
+        calls.sort();
+        calls
+    };
+    blocking(list).await.unwrap_or_default()
+}
+
+/// The recordings in a call's folder, in order.
+pub(super) async fn recordings(folder: PathBuf) -> Vec<PathBuf> {
+    let list = move || {
+        let mut files: Vec<PathBuf> =
+            entries(&folder).into_iter().filter(|path| recovery::is_recording(path)).collect();
+        files.sort();
+        files
+    };
+    blocking(list).await.unwrap_or_default()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => {
+            tracing::error!(folder = %folder.display(), %error, "recordings cannot be looked for");
+            Vec::new()
+        }
+    }
+}
+
+/// A row for a recording that has none; its header is mended first. `None` if there is no sound in it.
+pub(super) async fn adopt(call: CallId, index: u32, file: PathBuf) -> Option<SegmentRow> {
+    let read = move || {
+        let row = SegmentRow {
+            call,
+            index,
+            file: file.clone(),
+            duration: Duration::ZERO,
+            speech: Duration::ZERO,
+            text: None,
+            error: None,
+        };
+        match read(&file) {
+            Ok(None) => None,
+            Ok(Some((duration, speech))) => Some(SegmentRow { duration, speech, ..row }),
+            // Somebody has to look at it: what is in it may be what the caller said.
+            Err(error) => Some(SegmentRow { error: Some(error), ..row }),
+        }
+    };
+    blocking(read).await.flatten()
+}
+
+fn read(path: &Path) -> Result<Option<(Duration, Duration)>, String> {
+    let said = |error: io::Error| error.to_string();
+    let mut bytes = fs::read(path).map_err(said)?;
+    if bytes.len() as u64 <= EMPTY {
+        return Ok(None);
+    }
+    if let Some(header) = recovery::mended(&bytes, bytes.len() as u64) {
+        bytes[..header.len()].copy_from_slice(&header);
+        if let Err(error) = mend(path, &header) {
+            tracing::warn!(file = %path.display(), %error, "a recording's header cannot be mended; it is read as it is");
+        }
+    }
+    let pcm = wav::read(&bytes).map_err(|error| error.to_string())?;
+    if pcm.samples.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some((pcm.duration(), recovery::speech(&pcm.samples, pcm.rate))))
+}
+
+fn mend(path: &Path, header: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(header)?;
+    file.sync_all()
+}
+
+/// A call of which only recordings are left.
+pub(super) fn orphan(id: CallId, began: Timestamp) -> Unsettled {
+    let call = CallRow {
+        id,
+        line: "unknown".to_owned(),
+        caller: None,
+        display: None,
+        trunk: "unknown".to_owned(),
+        began,
+        answered: began,
+    };
+    Unsettled { call, keys: String::new(), segments: Vec::new() }
+}
+
+/// Disk work beside the calls' threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.inspect_err(|error| tracing::error!(%error, "looking at recordings failed")).ok()
+}

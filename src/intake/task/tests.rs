@@ -1,0 +1,229 @@
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Mutex;
+
+use super::complete::{Pass, pass};
+use super::*;
+use crate::audio::{tone, wav};
+use crate::id::CallId;
+use crate::intake::NotHeard;
+use crate::store::planted::{self, Fault, at, open};
+use crate::store::{CallRow, SegmentRow, Ticket};
+use crate::ticket::{Event, How, Text};
+
+/// Gives its answers in turn, then says that there is nothing to hear with.
+#[derive(Default)]
+struct Ear(Mutex<Vec<Result<String, NotHeard>>>);
+
+impl Hearing for Ear {
+    fn ready(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {})
+    }
+
+    fn hear<'a>(&'a self, _: &'a Path) -> Pin<Box<dyn Future<Output = Result<String, NotHeard>> + Send + 'a>> {
+        let answer = self.0.lock().expect("whole").pop();
+        Box::pin(async { answer.unwrap_or_else(|| Err(NotHeard::Later("no model".into()))) })
+    }
+}
+
+fn started() -> Timestamp {
+    at("2026-11-24T02:00:00Z")
+}
+
+fn id(n: u128) -> CallId {
+    CallId::new(at("2026-11-24T01:30:00Z").as_millisecond(), n)
+}
+
+fn call(n: u128) -> CallRow {
+    let began = at("2026-11-24T01:30:00Z");
+    CallRow {
+        id: id(n),
+        line: "12319".into(),
+        caller: Some("13800000000".into()),
+        display: None,
+        trunk: "local".into(),
+        began,
+        answered: began,
+    }
+}
+
+fn segment(n: u128, index: u32, speech: u64) -> SegmentRow {
+    SegmentRow {
+        call: id(n),
+        index,
+        file: format!("recordings/{n}/{index}.wav").into(),
+        duration: Duration::from_secs(3),
+        speech: Duration::from_millis(speech),
+        text: None,
+        error: None,
+    }
+}
+
+async fn intake(folder: &Path, answers: Vec<Result<String, NotHeard>>) -> Intake {
+    Intake {
+        store: open(folder, &["log"]).await,
+        hearing: Arc::new(Ear(Mutex::new(answers.into_iter().rev().collect()))),
+        catalogue: Arc::default(),
+        places: Arc::default(),
+        topics: HashMap::from([("12319".into(), "城管".into())]),
+        recordings: folder.join("recordings"),
+        outbox: Arc::default(),
+    }
+}
+
+async fn tickets(intake: &Intake) -> Vec<Ticket> {
+    intake.store.tickets(None, 1000).await.expect("read")
+}
+
+/// A recording of 900 ms of tone whose writer was killed: the header says nothing yet.
+fn killed_recording(intake: &Intake, call: CallId, name: &str) -> PathBuf {
+    let file = intake.recordings.join("2026/11/24").join(call.to_string()).join(name);
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+    let mut bytes = wav::bytes(&tone::sine(400.0, Duration::from_millis(900), 0.2), 8000);
+    bytes[40..44].copy_from_slice(&1600u32.to_le_bytes());
+    std::fs::write(&file, bytes).expect("written");
+    file
+}
+
+#[tokio::test]
+async fn crashed_calls_get_one_ticket_each_if_anything_was_said_or_keyed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let intake = intake(folder.path(), vec![]).await;
+    let store = &intake.store;
+    for n in 0..4 {
+        store.call_began(call(n)).await.expect("written");
+    }
+    store.segment(segment(0, 0, 2000)).await.expect("written");
+    store.keys(id(1), "2").await.expect("written");
+    store.segment(segment(2, 0, 100)).await.expect("written");
+    let live = CallRow { began: started(), id: CallId::new(started().as_millisecond(), 9), ..call(9) };
+    store.call_began(live.clone()).await.expect("written");
+    store.keys(live.id, "1").await.expect("written");
+    for _ in 0..2 {
+        recover(&intake, started()).await;
+        let filed: Vec<CallId> = tickets(&intake).await.iter().map(|ticket| ticket.call).collect();
+        assert_eq!(filed, [id(0), id(1)]);
+    }
+    let tickets = tickets(&intake).await;
+    assert_eq!((tickets[0].how, tickets[0].text_pending, tickets[0].line.as_str()), (How::Recovered, true, "12319"));
+    assert_eq!((tickets[1].keys.as_str(), tickets[1].text_pending), ("2", false));
+    let open = store.open_calls(Timestamp::MAX, 10).await.expect("read");
+    assert_eq!(open.iter().map(|call| call.call.id).collect::<Vec<_>>(), [live.id], "a running call is left alone");
+    assert!(store.unsettled_calls(10).await.expect("read").is_empty());
+}
+
+#[tokio::test]
+async fn recordings_without_rows_are_adopted_and_mended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let intake = intake(folder.path(), vec![]).await;
+    intake.store.call_began(call(1)).await.expect("written");
+    let known = killed_recording(&intake, id(1), "001.wav");
+    let lost = killed_recording(&intake, id(1), "002.wav");
+    let row = SegmentRow { file: known, text: Some("一".into()), ..segment(1, 0, 900) };
+    intake.store.segment(row).await.expect("written");
+    let empty = lost.with_file_name("003.wav");
+    std::fs::write(&empty, wav::bytes(&[], 8000)).expect("written");
+    // Of this call not even the row is left.
+    let orphan = killed_recording(&intake, id(2), "001.wav");
+    // This one belongs to the run that has just begun.
+    killed_recording(&intake, CallId::new(started().as_millisecond(), 3), "001.wav");
+
+    for _ in 0..2 {
+        recover(&intake, started()).await;
+        assert_eq!(tickets(&intake).await.len(), 2);
+    }
+    let tickets = tickets(&intake).await;
+    let files: Vec<_> = tickets[0].recordings.iter().map(|r| r.file.file_name().expect("a name").to_owned()).collect();
+    assert_eq!(files, ["001.wav", "002.wav"]);
+    assert_eq!(tickets[0].recordings[1].duration_s, 0.9);
+    assert_eq!((tickets[0].text.as_deref(), tickets[0].text_pending), (Some("一"), true));
+    assert_eq!((tickets[1].call, tickets[1].recordings[0].file.clone()), (id(2), orphan));
+    let mended = wav::read(&std::fs::read(lost).expect("read")).expect("WAV");
+    assert_eq!(mended.samples.len(), 7200, "playable to its end");
+}
+
+#[tokio::test]
+async fn more_calls_than_a_batch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let intake = intake(folder.path(), vec![]).await;
+    for n in 0..130 {
+        intake.store.call_began(call(n)).await.expect("written");
+        intake.store.keys(id(n), "5").await.expect("written");
+    }
+    recover(&intake, started()).await;
+    assert_eq!(tickets(&intake).await.len(), 130);
+}
+
+/// DESIGN: fail the n-th write for n = 0..: none lost, none sent twice.
+#[tokio::test]
+async fn whichever_write_of_recovery_fails_the_next_one_makes_it_good() {
+    for n in 0.. {
+        let folder = tempfile::tempdir().expect("a folder");
+        let intake = intake(folder.path(), vec![]).await;
+        intake.store.call_began(call(1)).await.expect("written");
+        killed_recording(&intake, id(1), "001.wav");
+        killed_recording(&intake, id(2), "001.wav");
+        intake.store.fail_after(n, Fault::Statement).await;
+        recover(&intake, started()).await;
+        let whole = tickets(&intake).await.len() == 2;
+        intake.store.heal().await;
+        recover(&intake, started()).await;
+        let tickets = tickets(&intake).await;
+        assert_eq!(tickets.len(), 2, "write {n}");
+        assert!(tickets.iter().all(|ticket| ticket.recordings.len() == 1), "write {n}");
+        assert_eq!(intake.store.outbox(true, 0, 10).await.expect("read").len(), 2, "write {n}");
+        if whole {
+            assert!(n > 12, "only {n} writes were failed");
+            break;
+        }
+    }
+}
+
+async fn pending(intake: &Intake) -> crate::ticket::Number {
+    intake.store.call_began(call(1)).await.expect("written");
+    let mut filing = planted::pending(id(1));
+    filing.segments = vec![SegmentRow { text: Some("一".into()), ..segment(1, 0, 900) }, segment(1, 1, 900)];
+    let number = intake.store.file(filing, started()).await.expect("filed").number;
+    intake.store.call_ended(id(1), "bye", started()).await.expect("written");
+    number
+}
+
+#[tokio::test]
+async fn a_pending_text_is_completed_and_the_backends_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let intake = intake(folder.path(), vec![Err(NotHeard::Later("busy".into())), Ok("二".into())]).await;
+    let number = pending(&intake).await;
+    assert_eq!(pass(&intake, started()).await, Ok(Pass::Done), "put off");
+    assert!(intake.store.ticket(number).await.expect("read").expect("there").text_pending);
+    assert_eq!(pass(&intake, started()).await, Ok(Pass::Done));
+    assert_eq!(pass(&intake, started()).await, Ok(Pass::Done), "once is enough");
+    let ticket = intake.store.ticket(number).await.expect("read").expect("there");
+    assert_eq!((ticket.text.as_deref(), ticket.text_pending), (Some("一\n二"), false));
+    let outbox = intake.store.outbox(true, 0, 10).await.expect("read");
+    assert_eq!(outbox.iter().map(|row| row.event.as_str()).collect::<Vec<_>>(), ["created", "updated"]);
+    assert!(outbox[1].payload.contains("\"text_pending\":false"), "{}", outbox[1].payload);
+}
+
+#[tokio::test]
+async fn a_recording_that_cannot_be_heard_is_left_to_people_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let broken = || Err(NotHeard::Failed("no sound".into()));
+    let intake = intake(folder.path(), (0..9).map(|_| broken()).collect()).await;
+    let number = pending(&intake).await;
+    let mut now = started();
+    for tries in 1..=recovery::TRIES {
+        assert!(intake.store.ticket(number).await.expect("read").expect("there").text_pending, "before try {tries}");
+        assert_eq!(pass(&intake, now).await, Ok(Pass::Done));
+        assert!(intake.store.pending(now, 10).await.expect("read").is_empty(), "not at once after try {tries}");
+        now = now.saturating_add(Duration::from_secs(4 * 3600)).expect("near");
+    }
+    let ticket = intake.store.ticket(number).await.expect("read").expect("there");
+    assert_eq!((ticket.text_state, ticket.text.as_deref()), (Text::GivenUp, Some("一")));
+    let last = intake.store.history(number).await.expect("read").pop().expect("there").event;
+    assert!(
+        matches!(&last, Event::TextGivenUp { tries: 5, reason } if reason.ends_with("1.wav: no sound")),
+        "{last:?}"
+    );
+    assert!(intake.store.pending(now, 10).await.expect("read").is_empty());
+}

@@ -1,1 +1,230 @@
-//! (being written)
+//! The daemon put together: configuration -> build -> spawn -> drain. Only this module sees every other.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::asr::Asr;
+use crate::backend;
+use crate::call::admission::Admission;
+use crate::call::originate::Originator;
+use crate::call::task::registry::Registry;
+use crate::call::task::speak::Speaker;
+use crate::call::task::switchboard;
+use crate::call::{Desk, Programme};
+use crate::config::Config;
+use crate::intake;
+use crate::media::{Media, Prompt};
+use crate::observe::{Check, Health, Metrics, notify};
+use crate::sdp::Codec;
+use crate::sip;
+use crate::store::Store;
+use crate::tts::Voice;
+use crate::web;
+
+/// SIP events on their way to the switchboard.
+const EVENTS: usize = 4096;
+/// How often every part is asked whether it still turns.
+const SELF_CHECK: Duration = Duration::from_secs(2);
+/// A media thread that has not turned for this long hangs.
+const MEDIA_TURN: Duration = Duration::from_secs(1);
+
+/// What runs besides the calls. Its parts are stopped in the order of [`Running::drain`].
+pub struct Running {
+    pub udp: Vec<SocketAddr>,
+    pub tcp: Vec<SocketAddr>,
+    pub web: SocketAddr,
+    pub desk: Arc<Desk>,
+    health: Health,
+    sip: JoinHandle<()>,
+    /// Stops SIP, which ends the switchboard.
+    sip_stop: CancellationToken,
+    switchboard: JoinHandle<()>,
+    media: Media,
+    asr: Asr,
+    store: Store,
+    /// Stops everything that is not a call.
+    stop: CancellationToken,
+    others: Vec<(&'static str, JoinHandle<()>)>,
+}
+
+/// Builds and spawns everything. Ports are bound here and not before.
+///
+/// # Errors
+/// What the operator has to mend, with the remedy.
+pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> {
+    let stop = CancellationToken::new();
+    let backends = config
+        .main
+        .backends
+        .iter()
+        .map(|backend| backend.plug(&config.main.state_dir))
+        .collect::<Result<Vec<_>, _>>()?;
+    let told: Vec<String> = config.main.backends.iter().map(|backend| backend.name.clone()).collect();
+    let store = Store::open(&config.main.store, &config.main.state_dir, &config.main.zone, &told).await?;
+    let media = Media::start(&config.main.media).context("the media threads cannot be started")?;
+    let asr = Asr::start(&config.main.asr, None);
+    let mut others = Vec::new();
+
+    let (events, from_sip) = mpsc::channel(EVENTS);
+    let bound = sip::task::bind(&config.main.sip, config.trunks.clone()).context("SIP cannot listen")?;
+    let (udp, tcp) = (bound.udp(), bound.tcp());
+    let sip_stop = CancellationToken::new();
+    let (handle, sip) = bound.spawn(events, sip_stop.clone())?;
+
+    let registry = Registry::default();
+    let codecs = vec![Codec::Pcma, Codec::Pcmu];
+    let originator = Originator {
+        sip: handle.clone(),
+        registry: registry.clone(),
+        media: media.clone(),
+        advertised: config.main.sip.advertised,
+        codecs: codecs.clone(),
+    };
+    let outbox = Arc::new(Notify::new());
+    let desk = Arc::new(Desk {
+        config: config.main.calls.clone(),
+        programme: std::sync::RwLock::new(Arc::new(programme(&config))),
+        store: store.clone(),
+        asr: asr.clone(),
+        media: media.clone(),
+        sip: handle.clone(),
+        registry,
+        originator,
+        admission: Admission::new(config.main.calls.limits()),
+        recordings: config.main.state_dir.join("recordings"),
+        codecs,
+        outbox: outbox.clone(),
+        zone: config.main.zone.clone(),
+        calls: TaskTracker::new(),
+        ending: CancellationToken::new(),
+    });
+    let switchboard = tokio::spawn(switchboard(desk.clone(), from_sip));
+
+    others.push(("backends", tokio::spawn(backend::task::run(store.clone(), backends, outbox.clone(), stop.clone()))));
+    let intake = intake::task::Intake {
+        store: store.clone(),
+        hearing: Arc::new(asr.clone()),
+        catalogue: config.catalogue.clone(),
+        places: config.places.clone(),
+        topics: topics(&config.lines),
+        recordings: config.main.state_dir.join("recordings"),
+        outbox,
+    };
+    others.push(("intake", tokio::spawn(intake::task::run(intake, stop.clone()))));
+
+    let health = Health::new(checks(handle, media.clone(), store.clone()));
+    let listener = TcpListener::bind(config.main.web.listen).await;
+    let listener = listener.with_context(|| format!("web.listen: {} cannot be bound", config.main.web.listen))?;
+    let web = listener.local_addr()?;
+    let shown = web::Shown { health: health.clone(), metrics: metrics.clone() };
+    let serving = web::serve(listener, shown, stop.clone());
+    others.push((
+        "web",
+        tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the console stopped");
+            }
+        }),
+    ));
+    health.check().await;
+    let until = stop.clone();
+    let turning = health.clone();
+    others.push((
+        "self-check",
+        tokio::spawn(async move {
+            tokio::select! {
+                () = turning.run(SELF_CHECK, metrics) => {}
+                () = until.cancelled() => {}
+            }
+        }),
+    ));
+    Ok(Running { udp, tcp, web, desk, health, sip, sip_stop, switchboard, media, asr, store, stop, others })
+}
+
+/// What calls follow, from a checked configuration.
+pub fn programme(config: &Config) -> Programme {
+    let prompts: HashMap<String, Arc<Prompt>> =
+        config.prompts.iter().map(|(id, pcm)| (id.clone(), Arc::new(Prompt::from_pcm(pcm)))).collect();
+    let voice = Voice::new(config.main.tts.clone(), config.main.state_dir.join("tts"));
+    Programme {
+        lines: config.lines.clone(),
+        flows: config.flows.clone(),
+        catalogue: config.catalogue.clone(),
+        places: config.places.clone(),
+        speaker: Speaker::new(prompts, config.texts.clone(), Some(voice)),
+    }
+}
+
+fn checks(sip: sip::Handle, media: Media, store: Store) -> Vec<Check> {
+    vec![
+        Check::new("sip", move || {
+            let sip = sip.clone();
+            async move { sip.turns().await }
+        }),
+        Check::new("media", move || std::future::ready(media.turns(MEDIA_TURN))),
+        Check::new("store", move || {
+            let store = store.clone();
+            async move { store.turns().await.map_err(|error| error.to_string()) }
+        }),
+    ]
+}
+
+impl Running {
+    /// New calls follow `config` from now on; running ones keep what they began with.
+    pub fn replace(&self, config: &Config) {
+        self.desk.sip.replace_trunks(config.trunks.clone());
+        self.desk.replace(programme(config));
+    }
+
+    /// Stops: no new calls (503 with Retry-After), running ones may finish within `calls.drain`, then everything is
+    /// joined in order: calls, SIP, outbox, recogniser, media, store.
+    pub async fn drain(self) {
+        notify(&[sd_notify::NotifyState::Stopping]);
+        self.health.draining(true);
+        self.desk.admission.drain();
+        self.desk.sip.send_now(sip::Command::Drain(true));
+        let running = self.desk.admission.running();
+        tracing::info!(running, limit = ?self.desk.config.drain, "draining");
+        self.desk.calls.close();
+        if tokio::time::timeout(self.desk.config.drain, self.desk.calls.wait()).await.is_err() {
+            tracing::warn!(left = self.desk.calls.len(), "calls.drain is over: the calls left are ended");
+            self.desk.ending.cancel();
+            if tokio::time::timeout(Duration::from_secs(5), self.desk.calls.wait()).await.is_err() {
+                tracing::error!(left = self.desk.calls.len(), "calls did not end; recovery files their tickets");
+            }
+        }
+        self.sip_stop.cancel();
+        join("sip", self.sip).await;
+        join("switchboard", self.switchboard).await;
+        self.stop.cancel();
+        for (name, task) in self.others {
+            join(name, task).await;
+        }
+        self.asr.stop();
+        self.media.stop();
+        self.store.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+async fn join(name: &'static str, task: JoinHandle<()>) {
+    match tokio::time::timeout(Duration::from_secs(10), task).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(task = name, %error, "a task failed"),
+        Err(_) => tracing::error!(task = name, "a task did not stop"),
+    }
+}
+
+/// What each line is for, by its number.
+fn topics(lines: &crate::ivr::Lines) -> HashMap<String, String> {
+    lines.lines().iter().filter_map(|line| Some((line.number.clone(), line.topic.as_ref()?.value.clone()))).collect()
+}

@@ -1,1 +1,117 @@
-//! (being written)
+//! The command line: one file per subcommand.
+//!
+//! Exit codes (kept stable; scripts depend on them): 0 done; 1 the answer is no (a fault was found, nothing was filed,
+//! no such ticket); 64 bad usage or configuration, before any port is bound; 70 a fault of ours.
+
+mod call;
+mod check;
+mod classify;
+mod demo;
+mod outbox;
+mod prompts;
+mod serve;
+mod ticket;
+mod transcribe;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// How a subcommand ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    /// The answer is no.
+    No = 1,
+    /// Bad usage or configuration.
+    Usage = 64,
+    /// A fault of ours.
+    Fault = 70,
+}
+
+/// A citizen-hotline gateway: answers a city's merged hotline over SIP and turns calls into tickets.
+#[derive(Debug, Parser)]
+#[command(name = "jiesu", version, propagate_version = true, max_term_width = 110)]
+struct Arguments {
+    /// The configuration folder.
+    #[arg(short, long, global = true, value_name = "DIR", default_value = "config")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon until SIGTERM.
+    Serve,
+    /// Check the configuration: every fault with file, line, key and remedy. Exit 0 or 1.
+    Check,
+    /// Daemon on free ports and one call on loopback; prints the ticket. Exit 0 when it was filed.
+    Demo(demo::Arguments),
+    /// A test telephone: calls a SIP address.
+    Call(call::Arguments),
+    /// Tickets in the store.
+    #[command(subcommand)]
+    Ticket(ticket::Command),
+    /// What waits to be sent to the backends.
+    #[command(subcommand)]
+    Outbox(outbox::Command),
+    /// Type, category, urgency and place of a text.
+    Classify(classify::Classify),
+    /// The street office that a text names.
+    Place(classify::Place),
+    /// Speech in a WAV file to text.
+    Transcribe(transcribe::Arguments),
+    /// Render the prompts of the catalogue that have no recording yet.
+    Prompts(prompts::Arguments),
+}
+
+/// Reads the arguments and runs the subcommand.
+pub fn run() -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed standard output cannot be told about.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    let config = &arguments.config;
+    let ended = match arguments.command {
+        Command::Serve => serve::run(config),
+        Command::Check => check::run(config),
+        Command::Demo(arguments) => demo::run(config, &arguments),
+        Command::Call(arguments) => call::run(&arguments),
+        Command::Ticket(command) => ticket::run(config, &command),
+        Command::Outbox(command) => outbox::run(config, &command),
+        Command::Classify(arguments) => classify::run(config, &arguments),
+        Command::Place(arguments) => classify::run_place(config, &arguments),
+        Command::Transcribe(arguments) => transcribe::run(config, &arguments),
+        Command::Prompts(arguments) => prompts::run(config, &arguments),
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("jiesu: {error:#}");
+        Exit::Fault
+    })
+}
+
+/// The checked configuration; its faults are printed and the exit is 64.
+fn load(folder: &Path) -> Result<Config, Exit> {
+    crate::config::load(folder).map_err(|faults| {
+        eprint!("{faults}");
+        let count = faults.len();
+        eprintln!(
+            "jiesu: {count} fault{} in {}; nothing was started",
+            if count == 1 { "" } else { "s" },
+            folder.display()
+        );
+        Exit::Usage
+    })
+}
+
+/// A runtime for subcommands that only read the store or make one call.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}

@@ -1,1 +1,369 @@
-//! (being written)
+//! The configuration folder: every file read, every fault found at once, then checked across files.
+//!
+//! Each module owns its own section or files; here they are put together and compared: a line's flow exists, a flow's
+//! prompts are recorded, a trunk is listed. [`load`] opens no port and changes nothing.
+
+mod folder;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::call::session::ONE_MOMENT;
+use crate::catalogue::{Catalogue, Places, Urgency};
+use crate::ivr::{Flow, Lines};
+use crate::sip::{Trunks, Uri};
+use crate::written::{Faults, Source, Table, Written};
+use crate::{asr, backend, call, media, observe, sip, store, tts, web};
+
+/// Everything that an admin wrote, checked.
+#[derive(Clone)]
+pub struct Config {
+    /// The folder that it was read from.
+    pub folder: PathBuf,
+    /// `jiesu.toml`.
+    pub main: Main,
+    pub trunks: Trunks,
+    pub lines: Lines,
+    pub flows: HashMap<String, Arc<Flow>>,
+    pub catalogue: Arc<Catalogue>,
+    pub places: Arc<Places>,
+    /// Recorded prompts by id: 8 kHz samples.
+    pub prompts: HashMap<String, Vec<i16>>,
+    /// What each prompt says.
+    pub texts: HashMap<String, String>,
+}
+
+impl Config {
+    /// One line for people: what was read.
+    pub fn summary(&self) -> String {
+        let (lines, flows) = (self.lines.iter().len(), self.flows.len());
+        let (prompts, trunks) = (self.prompts.len(), self.trunks.len());
+        let (categories, streets) = (self.catalogue.categories().len(), self.places.areas().count());
+        format!(
+            "{lines} lines, {flows} flows, {prompts} prompts, {categories} categories, {streets} areas, {trunks} trunks"
+        )
+    }
+}
+
+/// `jiesu.toml`: the sections, and enough for subcommands that only read the store.
+#[derive(Clone)]
+pub struct Main {
+    pub state_dir: PathBuf,
+    pub zone: TimeZone,
+    pub sip: sip::task::Config,
+    pub media: media::Config,
+    pub calls: call::Config,
+    pub asr: asr::Config,
+    pub tts: tts::Config,
+    pub store: store::Config,
+    pub backends: Vec<backend::Config>,
+    pub web: web::Config,
+    pub log: observe::Config,
+}
+
+/// Reads `jiesu.toml` alone.
+///
+/// # Errors
+/// Every fault of that file.
+pub fn load_main(folder: &Path) -> Result<Main, Faults> {
+    let faults = Faults::default();
+    let main = folder::one(folder, "jiesu.toml", &faults).and_then(|source| read_main(folder, &source, &faults));
+    match main {
+        Some(main) if faults.is_empty() => Ok(main),
+        _ => Err(faults),
+    }
+}
+
+/// Reads and checks the whole folder.
+///
+/// # Errors
+/// Every fault of every file.
+pub fn load(folder: &Path) -> Result<Config, Faults> {
+    let faults = Faults::default();
+    let config = read(folder, &faults);
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => Err(faults),
+    }
+}
+
+fn read(folder: &Path, faults: &Faults) -> Option<Config> {
+    let main = folder::one(folder, "jiesu.toml", faults).and_then(|source| read_main(folder, &source, faults));
+    let trunks = folder::all(folder, "trunks", "toml", faults);
+    let unlisted = main.as_ref().map(|main| main.sip.unlisted).unwrap_or_default();
+    let trunks = Trunks::read(&trunks, unlisted, faults);
+    let lines = folder::one(folder, "lines.toml", faults).map(|source| Lines::read(&source, faults));
+    let flows: Vec<Flow> =
+        folder::all(folder, "flows", "toml", faults).iter().filter_map(|source| Flow::read(source, faults)).collect();
+    let flows: HashMap<String, Arc<Flow>> =
+        flows.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
+    let catalogue = Catalogue::read(&folder::all(folder, "catalogue", "toml", faults), faults);
+    let places = Places::read(&folder::all(folder, "places", "toml", faults), faults);
+    let lines = lines?;
+    for line in lines.iter() {
+        let Written { value: flow, place, key } = &line.flow;
+        if !flows.contains_key(flow) {
+            let mut known: Vec<&str> = flows.keys().map(String::as_str).collect();
+            known.sort_unstable();
+            let remedy = format!("write flows/{flow}.toml, or one of: {}", known.join(", "));
+            faults.at(place, key, format!("flow \"{flow}\" does not exist"), remedy);
+        }
+    }
+    hints(&flows, &catalogue, faults);
+    targets(&flows, faults);
+    let (prompts, texts) = prompts(folder, &lines, &flows, faults);
+    Some(Config {
+        folder: folder.to_owned(),
+        main: main?,
+        trunks,
+        lines,
+        flows,
+        catalogue: Arc::new(catalogue),
+        places: Arc::new(places),
+        prompts,
+        texts,
+    })
+}
+
+/// What menus say about a request must be words of the catalogue.
+fn hints(flows: &HashMap<String, Arc<Flow>>, catalogue: &Catalogue, faults: &Faults) {
+    for Written { value: hints, place, key } in flows.values().flat_map(|flow| flow.hints()) {
+        if let Some(category) = &hints.category
+            && catalogue.categories().find(category).is_none()
+        {
+            let what = format!("category \"{category}\" is not in catalogue/");
+            faults.at(place, key, what, "write a category's name, or \"first/second/third\"");
+        }
+        if let Some(kind) = &hints.kind
+            && catalogue.kind(kind).is_none()
+        {
+            let known: Vec<&str> = catalogue.kinds().iter().map(|kind| kind.name.as_str()).collect();
+            faults.at(
+                place,
+                key,
+                format!("\"{kind}\" is no type of request"),
+                format!("write one of {}", known.join(" ")),
+            );
+        }
+        if let Some(urgency) = &hints.urgency
+            && urgency.parse::<Urgency>().is_err()
+        {
+            faults.at(place, key, format!("\"{urgency}\" is no urgency"), "write urgent, soon or ordinary");
+        }
+    }
+}
+
+/// Where flows transfer to must be an address that can be called.
+fn targets(flows: &HashMap<String, Arc<Flow>>, faults: &Faults) {
+    for target in flows.values().flat_map(|flow| flow.transfers()) {
+        let callable = Uri::parse(target.value.as_bytes()).is_ok_and(|uri| uri.ip().is_some());
+        if !callable {
+            let what = format!("\"{}\" cannot be called", target.value);
+            faults.at(
+                &target.place,
+                &target.key,
+                what,
+                "write sip:NAME@IP-ADDRESS:PORT (names need a trunk, which comes later)",
+            );
+        }
+    }
+}
+
+/// Recordings and texts of every prompt that lines, flows and numbers use; one that is missing is a fault where it is
+/// named.
+fn prompts(
+    folder: &Path,
+    lines: &Lines,
+    flows: &HashMap<String, Arc<Flow>>,
+    faults: &Faults,
+) -> (HashMap<String, Vec<i16>>, HashMap<String, String>) {
+    let mut texts: HashMap<String, String> = lines.texts().into_iter().collect();
+    if let Some(source) = folder::one(folder, "prompts/prompts.toml", faults) {
+        texts.extend(tts::catalogue::read(&source, faults));
+    }
+    let mut needed: Vec<String> = tts::numbers::all().chain([UNSPOKEN, ONE_MOMENT].map(str::to_owned)).collect();
+    let named = lines.prompts();
+    for id in flows.values().flat_map(|flow| flow.prompts()).chain(&named) {
+        if !texts.contains_key(&id.value) {
+            let remedy = format!("write its text in prompts/prompts.toml: {} = \"...\"", id.value);
+            faults.at(&id.place, &id.key, format!("prompt \"{}\" does not exist", id.value), remedy);
+        } else {
+            needed.push(id.value.clone());
+        }
+    }
+    needed.sort_unstable();
+    needed.dedup();
+    (tts::library::load(&folder.join("prompts"), &needed, faults), texts)
+}
+
+/// Played where free text cannot be spoken.
+const UNSPOKEN: &str = "readback-unavailable";
+
+fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
+    let mut table = source.read(faults)?;
+    let state_dir = folder::within(folder, &table.text("state_dir").or("../state"));
+    let zone = table
+        .text("time_zone")
+        .check(|name| {
+            TimeZone::get(name)
+                .map_err(|_| (format!("\"{name}\" is not a time zone"), "write for example \"Asia/Shanghai\"".into()))
+        })
+        .get()
+        .unwrap_or_else(|| TimeZone::get("Asia/Shanghai").unwrap_or(TimeZone::UTC));
+    // A missing section is an empty one.
+    let empty = Source::new(source.file(), "");
+    let mut section = |name: &str| table.table(name).or_else(|| empty.read(faults)).map(Section);
+    let main = Main {
+        sip: section("sip")?.read(sip::task::Config::read),
+        media: section("media")?.read(media::Config::read),
+        calls: section("calls")?.read(call::Config::read),
+        asr: section("asr")?.read(asr::Config::read),
+        tts: section("tts")?.read(tts::Config::read),
+        store: section("store")?.read(store::Config::read),
+        web: section("web")?.read(web::Config::read),
+        log: section("log")?.read(observe::Config::read),
+        backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),
+        state_dir,
+        zone,
+    };
+    table.finish();
+    backend::check(&main.backends, faults);
+    Some(main)
+}
+
+/// A section, read whole: what nobody asked for is a fault.
+struct Section<'a>(Table<'a>);
+
+impl<'a> Section<'a> {
+    fn read<T>(mut self, read: impl FnOnce(&mut Table<'a>) -> T) -> T {
+        let value = read(&mut self.0);
+        self.0.finish();
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shipped() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
+    }
+
+    /// A copy of the shipped folder with one file changed: (what stands there, what shall stand there).
+    fn with(file: &str, from: &str, to: &str) -> (tempfile::TempDir, String) {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        copy(&shipped(), temp.path());
+        let path = temp.path().join(file);
+        let text = std::fs::read_to_string(&path).expect("a shipped file");
+        assert!(text.contains(from), "{file} no longer holds {from:?}");
+        std::fs::write(&path, text.replacen(from, to, 1)).expect("write");
+        let said = load(temp.path()).err().map(|faults| faults.to_string()).unwrap_or_default();
+        (temp, said)
+    }
+
+    fn copy(from: &Path, to: &Path) {
+        for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+            let into = to.join(entry.file_name());
+            if entry.path().is_dir() {
+                std::fs::create_dir(&into).expect("mkdir");
+                copy(&entry.path(), &into);
+            } else {
+                std::fs::copy(entry.path(), into).expect("copy");
+            }
+        }
+    }
+
+    #[test]
+    fn the_shipped_folder_is_good() {
+        let config = load(&shipped()).unwrap_or_else(|faults| panic!("{faults}"));
+        assert!(config.lines.iter().len() >= 25 && config.main.backends.len() == 1, "{}", config.summary());
+    }
+
+    /// `# key = value` in the shipped jiesu.toml is a default: written out, nothing changes.
+    #[test]
+    fn the_defaults_that_are_shown_are_the_defaults() {
+        let text = std::fs::read_to_string(shipped().join("jiesu.toml")).expect("the shipped file");
+        let mut shown = 0;
+        let written: Vec<&str> = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest)
+                    if rest.split(" = ").next().is_some_and(|key| !key.contains(' ')) && rest.contains(" = ") =>
+                {
+                    shown += 1;
+                    rest
+                }
+                _ => line,
+            })
+            .collect();
+        assert!(shown > 45, "only {shown} defaults are shown");
+        let faults = Faults::default();
+        let read = |text: &str| {
+            let source = Source::new(shipped().join("jiesu.toml"), text);
+            read_main(&shipped(), &source, &faults).unwrap_or_else(|| panic!("{faults}"))
+        };
+        let (bare, full) = (read(&text), read(&written.join("\n")));
+        assert!(faults.is_empty(), "{faults}");
+        assert_eq!(
+            format!("{:?}", (&bare.sip, &bare.media, &bare.calls)),
+            format!("{:?}", (&full.sip, &full.media, &full.calls))
+        );
+        assert_eq!(
+            format!("{:?}", (&bare.asr, &bare.tts, &bare.store)),
+            format!("{:?}", (&full.asr, &full.tts, &full.store))
+        );
+        assert_eq!(
+            format!("{:?}", (&bare.web, &bare.log, &bare.state_dir)),
+            format!("{:?}", (&full.web, &full.log, &full.state_dir))
+        );
+        let retries =
+            |main: &Main| main.backends.iter().map(|b| (b.kind.clone(), b.retry, b.at_once)).collect::<Vec<_>>();
+        assert_eq!(retries(&bare), retries(&full));
+        assert_eq!(bare.zone, full.zone);
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_named_where_it_stands() {
+        let hint = "{ key = \"1\", go = \"utilities\"";
+        for (file, from, to, parts) in [
+            ("lines.toml", "flow = \"main\"", "flow = \"nowhere\"", ["lines.toml:", "\"nowhere\" does not exist"]),
+            ("flows/main.toml", hint, "{ category = \"飞碟\", key = \"1\", go = \"utilities\"", ["main.toml:", "飞碟"]),
+            ("flows/main.toml", hint, "{ kind = \"闲聊\", key = \"1\", go = \"utilities\"", ["main.toml:", "闲聊"]),
+            ("flows/main.toml", hint, "{ urgency = \"now\", key = \"1\", go = \"utilities\"", ["main.toml:", "now"]),
+            (
+                "flows/main.toml",
+                "sip:operator@127.0.0.1:5061",
+                "sip:operator@pbx.example",
+                ["main.toml:", "cannot be called"],
+            ),
+            (
+                "flows/main.toml",
+                "say = [\"thanks\"]",
+                "say = [\"thanx\"]",
+                ["main.toml:", "prompt \"thanx\" does not exist"],
+            ),
+            (
+                "jiesu.toml",
+                "[[backend]]",
+                "[[backend]]\nname = \"log\"\nkind = \"log\"\n[[backend]]",
+                ["jiesu.toml:", "two backends"],
+            ),
+            ("jiesu.toml", "[media]", "[media]\nprots = 1", ["jiesu.toml:", "did you mean ports?"]),
+            (
+                "jiesu.toml",
+                "# time_zone = \"Asia/Shanghai\"",
+                "time_zone = \"Asia/Peking\"",
+                ["jiesu.toml:", "not a time zone"],
+            ),
+        ] {
+            let (_kept, said) = with(file, from, to);
+            for part in parts {
+                assert!(said.contains(part), "{to:?}: {part:?} is not in {said:?}");
+            }
+        }
+    }
+}

@@ -1,1 +1,57 @@
-//! (being written)
+//! What the daemon shows over HTTP: health for machines and metrics for Prometheus.
+//!
+//! One thin file per page or resource. Nothing here decides anything about calls.
+
+mod health;
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::observe::{Health, Metrics};
+use crate::written::Table;
+
+/// `[web]` of jiesu.toml.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the console listens. Loopback by default: put a reverse proxy with access control in front.
+    pub listen: SocketAddr,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { listen: SocketAddr::from(([127, 0, 0, 1], 8345)) }
+    }
+}
+
+impl Config {
+    pub fn read(table: &mut Table<'_>) -> Config {
+        let listen = table.text("listen").check(|text| {
+            text.parse()
+                .map_err(|_| (format!("\"{text}\" is not an address"), "write for example \"127.0.0.1:8345\"".into()))
+        });
+        Config { listen: listen.get().unwrap_or(Config::default().listen) }
+    }
+}
+
+/// Everything that pages may see.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    pub health: Health,
+    pub metrics: Metrics,
+}
+
+/// The routes.
+pub fn router(shown: Shown) -> Router {
+    Router::new().merge(health::routes()).with_state(shown)
+}
+
+/// Serves until `stop`; requests under way are finished.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: TcpListener, shown: Shown, stop: CancellationToken) -> std::io::Result<()> {
+    axum::serve(listener, router(shown)).with_graceful_shutdown(stop.cancelled_owned()).await
+}

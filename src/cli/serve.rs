@@ -1,0 +1,81 @@
+//! `jiesu serve`: the daemon until SIGTERM.
+
+use std::path::Path;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Exit;
+use crate::app::{self, Running};
+use crate::config;
+use crate::observe::{self, Metrics};
+
+pub fn run(folder: &Path) -> anyhow::Result<Exit> {
+    let config = match super::load(folder) {
+        Ok(config) => config,
+        Err(exit) => return Ok(exit),
+    };
+    observe::start_logs(&config.main.log);
+    let metrics = Metrics::install();
+    runtime()?.block_on(async {
+        let running = app::start(config, metrics).await?;
+        announce(&running)?;
+        until_stopped(folder, &running).await?;
+        running.drain().await;
+        Ok(Exit::Done)
+    })
+}
+
+/// Calls are light: two threads carry what the media threads leave over; more only where there are more cores.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("jiesu-call").build()?)
+}
+
+/// Says where it listens; scripts wait for `ready`.
+pub(super) fn announce(running: &Running) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    for at in &running.udp {
+        writeln!(out, "sip udp {at}")?;
+    }
+    for at in &running.tcp {
+        writeln!(out, "sip tcp {at}")?;
+    }
+    writeln!(out, "web http://{}/", running.web)?;
+    writeln!(out, "ready")?;
+    out.flush()?;
+    observe::notify(&[NotifyState::Ready]);
+    Ok(())
+}
+
+/// Returns on SIGTERM or SIGINT; SIGHUP takes a new configuration if it is good.
+pub(super) async fn until_stopped(folder: &Path, running: &Running) -> std::io::Result<()> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = term.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => reload(folder, running),
+        }
+    }
+}
+
+/// A bad configuration is refused whole, and the old one stays.
+fn reload(folder: &Path, running: &Running) {
+    // Files are read on this thread: a reload is rare, and calls run on others.
+    match config::load(folder) {
+        Ok(config) => {
+            running.replace(&config);
+            metrics::counter!("jiesu_reloads_total", "result" => "taken").increment(1);
+            tracing::info!(summary = config.summary(), "new configuration taken; running calls keep the old one");
+        }
+        Err(faults) => {
+            metrics::counter!("jiesu_reloads_total", "result" => "refused").increment(1);
+            for fault in faults.sorted() {
+                tracing::error!(%fault, "new configuration refused");
+            }
+        }
+    }
+}

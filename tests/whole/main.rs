@@ -1,0 +1,16 @@
+//! The whole daemon against real clients: SIPp, baresip, plain sockets. Each test has a network of its own.
+
+#[path = "../house/mod.rs"]
+mod house;
+
+mod durability;
+mod endings;
+mod hearing;
+mod junk;
+mod kill;
+mod lines;
+mod manners;
+mod sipp;
+mod softphone;
+mod transfer;
+mod webhook;

@@ -361,8 +361,13 @@ async fn a_bridge_carries_both_ways() {
     let (mut anna, mut bert) = (Phone::new(a.local()), Phone::new(b.local()));
     a.command(Command::Connect(anna.connect())).expect("room");
     b.command(Command::Connect(bert.connect())).expect("room");
-    a.command(Command::Play { play: 1, prompts: vec![Arc::new(Prompt::from_pcm(&[0; 80_000]))], barge_in: false })
-        .expect("room");
+    let prompt = Arc::new(Prompt::from_pcm(&noise(80_000, 8000)));
+    a.command(Command::Play { play: 1, prompts: vec![prompt], barge_in: false }).expect("room");
+    // Each leg takes its commands at its own tick: the bridge must not come before the prompt that it interrupts.
+    let begun = Instant::now();
+    while anna.pcm().iter().all(|sample| sample.abs() < 1000) && begun.elapsed() < Duration::from_secs(4) {
+        anna.listen(Instant::now() + TICK);
+    }
     b.command(Command::Bridge(a.id())).expect("room");
     assert_eq!(event(&mut a).await, Event::PlayDone { play: 1, interrupted: true });
     let words = [noise(8000, 8000), noise(8000, 8000)];

@@ -22,7 +22,16 @@ pub(crate) enum Fault {
 
 /// A store in `folder` that tells `backends`.
 pub(crate) async fn open(folder: &Path, backends: &[&str]) -> Store {
-    let config = Config { ballast: 0, pace: Duration::ZERO, ..Config::default() };
+    open_with(Config::default().readers, folder, backends).await
+}
+
+/// The same, where whoever reads waits until the one before has read.
+pub(crate) async fn open_for_one_reader(folder: &Path, backends: &[&str]) -> Store {
+    open_with(1, folder, backends).await
+}
+
+async fn open_with(readers: usize, folder: &Path, backends: &[&str]) -> Store {
+    let config = Config { ballast: 0, pace: Duration::ZERO, readers, ..Config::default() };
     let backends: Vec<String> = backends.iter().map(|name| (*name).to_owned()).collect();
     Store::open(&config, folder, &TimeZone::get("Asia/Shanghai").expect("built in"), &backends).await.expect("a store")
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::*;
 use crate::backend::{Receipt, Sending};
 use crate::id::CallId;
-use crate::store::planted::{self, at, open};
+use crate::store::planted::{self, at, open_for_one_reader};
 use crate::store::{Filed, Meaning, OutboxState};
 use crate::ticket::{Event, State};
 
@@ -76,10 +76,11 @@ struct Post {
 impl Post {
     /// On virtual time from here on.
     async fn open(folder: &Path, names: &[&str]) -> Post {
-        let store = open(folder, names).await;
+        let store = open_for_one_reader(folder, names).await;
         tokio::time::pause();
         // SQLite works on real threads, and virtual time must not run away meanwhile: the runtime is never idle, and
-        // half a second passes for each round through the store's writer.
+        // half a second passes for each round through the store's writer and its one reader. Both take turns, so
+        // each step of the drain costs a round or two, however slow the machine is.
         tokio::spawn(async {
             loop {
                 tokio::task::yield_now().await;
@@ -87,7 +88,7 @@ impl Post {
         });
         let turning = store.clone();
         tokio::spawn(async move {
-            while turning.turns().await.is_ok() {
+            while turning.turns().await.is_ok() && turning.outbox_depth().await.is_ok() {
                 tokio::time::advance(Duration::from_millis(500)).await;
             }
         });

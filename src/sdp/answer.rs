@@ -240,7 +240,8 @@ fn ptime_of(stream: &Media<'_>) -> u32 {
 fn accepted<'a>(stream: &Media<'a>, agreed: &Agreed, ours: &Ours) -> Media<'a> {
     let offered = |number: u8| stream.formats.iter().copied().find(move |format| payload(format) == Some(number));
     let numbers = || [Some(agreed.payload), agreed.events].into_iter().flatten();
-    let mut answer = our_stream(stream.protocol, ours.port);
+    // The offer's own words: some compare them letter by letter.
+    let mut answer = Media { kind: stream.kind, ..our_stream(stream.protocol, ours.port) };
     answer.formats = numbers().filter_map(offered).collect();
     answer.maps = vec![map_of(agreed.codec, agreed.payload)];
     answer.maps.extend(agreed.events.map(map_of_keys));

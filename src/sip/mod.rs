@@ -10,7 +10,9 @@ pub mod message;
 pub mod multipart;
 pub mod name;
 pub mod parse;
+pub mod reason;
 pub mod server;
+pub mod session;
 pub mod stream;
 #[cfg(feature = "daemon")]
 pub mod task;
@@ -21,9 +23,10 @@ pub mod via;
 
 pub use address::NameAddr;
 pub use build::Builder;
-pub use endpoint::{Command, DialogId, Endpoint, Event, Flow, Invite, Output, Transport, TrunkName, Why};
+pub use endpoint::{Command, DialogId, Endpoint, Event, Flow, Invite, Output, ReferTo, Transport, TrunkName, Why};
 pub use message::{Framing, Message};
 pub use name::{Method, Name};
+pub use reason::Reason;
 #[cfg(feature = "daemon")]
 pub use task::Handle;
 pub use trunk::{Cidr, Trunk, Trunks, Unlisted};

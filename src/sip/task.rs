@@ -219,7 +219,7 @@ impl Task {
                 None => {
                     let reason =
                         format!("not listening on {} towards {}", invite.flow.transport.as_str(), invite.flow.peer);
-                    return self.tell(now, Event::Failed { dialog: invite.dialog, code: 503, reason });
+                    return self.tell(now, Event::Failed { dialog: invite.dialog, code: 503, reason, cause: None });
                 }
             },
             command => command,

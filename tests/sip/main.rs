@@ -6,7 +6,10 @@
 mod calls;
 mod desk;
 mod differential;
+mod extensions;
 mod link;
+mod midcall;
+mod soup;
 mod syntax;
 mod torture;
 mod trust;

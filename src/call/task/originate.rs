@@ -108,6 +108,7 @@ impl Originator {
             from: destination.from.clone(),
             display: destination.display.clone(),
             sdp: sdp::offer(&ours),
+            routes: Vec::new(),
             headers: Vec::new(),
         }));
         self.sip.send(invite).await.map_err(|_| NoCall::Stopping)?;

@@ -159,6 +159,7 @@ pub async fn call(arguments: &Arguments) -> anyhow::Result<Report> {
     let codecs = vec![Codec::Pcma, Codec::Pcmu];
     let originator = Originator { sip: handle, registry, media: media.clone(), advertised: None, codecs };
     let destination = Destination {
+        withheld: false,
         uri: arguments.uri.clone(),
         to,
         transport: if tcp { Transport::Tcp } else { Transport::Udp },

@@ -10,6 +10,7 @@ pub mod message;
 pub mod multipart;
 pub mod name;
 pub mod parse;
+pub mod privacy;
 pub mod reason;
 pub mod server;
 pub mod session;

@@ -106,6 +106,7 @@ impl Bound {
         let config = endpoint::Config {
             agent: self.config.agent.clone(),
             advertised: self.config.advertised,
+            session: self.config.session,
             max_dialogs: self.config.max_dialogs,
             max_transactions: self.config.max_transactions,
             retry_after: self.config.retry_after,

@@ -28,8 +28,10 @@ use super::admission::{Admission, Limits};
 pub mod answer;
 pub mod bridge;
 pub mod clerk;
+pub mod early;
 pub mod invitation;
 pub mod originate;
+pub mod refer;
 pub mod registry;
 pub mod speak;
 

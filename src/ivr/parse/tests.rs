@@ -151,3 +151,22 @@ fn a_flow_without_nodes_or_with_far_too_many() {
     }
     assert!(faults_of(&text)[0].contains("more than 1000 nodes"));
 }
+
+#[test]
+fn a_transfer_says_how_it_is_made() {
+    let transfer = |by: &str| {
+        format!(
+            "start = \"a\"\ntoo_long = \"bye\"\n[node.a]\ndo = \"transfer\"\nsay = \"ask\"\nto = \"sip:seat@192.0.2.1\"\n{by}failed = \"bye\"\n[node.bye]\ndo = \"hangup\"\nsay = \"bye\"\n"
+        )
+    };
+    for (key, expected) in [("", By::Bridge), ("by = \"refer\"\n", By::Refer), ("by = \"attended\"\n", By::Attended)] {
+        let faults = Faults::default();
+        let flow = Flow::read(&Source::new("f.toml", transfer(key)), &faults);
+        assert!(faults.is_empty(), "{faults}");
+        let flow = flow.expect("no faults");
+        let start = flow.node(flow.start());
+        assert!(matches!(start.kind, Kind::Transfer { by, .. } if by == expected), "{key}");
+    }
+    let faults = faults_of(&transfer("by = \"magic\"\n"));
+    assert_eq!(faults, ["f.toml:7:6: node.a.by: \"magic\" is not known; write \"bridge\", \"refer\" or \"attended\""]);
+}

@@ -187,8 +187,7 @@ fn again_after_491(desk: &mut Desk, dialog: DialogId) -> u128 {
     let invite = desk.only();
     desk.gets(response(&invite, 491, ""));
     assert_eq!((desk.sent(), desk.events().len()), (vec!["ACK".into()], 0));
-    let at = times(&schedule(desk, seconds(4.1)), "INVITE")[0];
-    at
+    times(&schedule(desk, seconds(4.1)), "INVITE")[0]
 }
 
 #[test]
@@ -196,10 +195,10 @@ fn after_491_each_side_waits_its_own_time() {
     for _ in 0..20 {
         let (mut desk, dialog, _, _) = up("");
         let at = again_after_491(&mut desk, dialog);
-        assert!(at <= 2000 && at % 10 == 0, "{at}: the Call-ID is theirs");
+        assert!(at <= 2000 && at.is_multiple_of(10), "{at}: the Call-ID is theirs");
         let (mut desk, dialog, _) = called("");
         let at = again_after_491(&mut desk, dialog);
-        assert!((2100..=4000).contains(&at) && at % 10 == 0, "{at}: the Call-ID is ours");
+        assert!((2100..=4000).contains(&at) && at.is_multiple_of(10), "{at}: the Call-ID is ours");
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::media::{Command as Audio, Connect, Leg, LegId, Media};
 use crate::sdp;
 use crate::sip::task::route_to;
-use crate::sip::{self, privacy, Command, DialogId, Event, Invite, Transport};
+use crate::sip::{self, Command, DialogId, Event, Invite, Transport, privacy};
 
 use super::registry::Registry;
 

@@ -210,3 +210,23 @@ fn usage_faults_exit_64() {
     // One digit wrong: the check digit tells.
     assert_eq!(cli(folder.path(), &["ticket", "show", "261126000019"]).status.code(), Some(64));
 }
+
+/// A studio's recording, under any name that the catalogue has, stays; what is missing is rendered.
+#[test]
+fn prompts_renders_what_has_no_recording() {
+    let folder = folder(&Plan::default());
+    let prompts = folder.path().join("prompts");
+    let [gone, studio] = ["thanks.wav", "confirm.wav"].map(|name| prompts.join(name));
+    fs::remove_file(&gone).expect("the shipped prompt");
+    let tone = jiesu::audio::tone::sine(300.0 + draw(500) as f64, Duration::from_secs(1), 0.3);
+    let recorded = jiesu::audio::wav::bytes(&tone, 8000);
+    fs::write(&studio, &recorded).expect("write");
+    let out = cli(folder.path(), &["prompts"]);
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
+    assert!(said.contains("1 prompts rendered") && said.contains("1 are recordings and stay"), "{said}");
+    assert!(jiesu::audio::wav::read(&fs::read(&gone).expect("rendered")).is_ok_and(|pcm| pcm.samples.len() > 8000));
+    assert_eq!(fs::read(&studio).expect("it stays"), recorded);
+    let out = cli(folder.path(), &["prompts", "--only", "no-such-prompt"]);
+    assert_eq!(out.status.code(), Some(64));
+}

@@ -17,7 +17,7 @@ mod uas;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ use super::message::{Framing, Message};
 use super::name::Method;
 use super::server::{Server, Todo};
 use super::timing::Timing;
-use super::{check, trunk::Trunks};
+use super::{advertised::Advertised, check, trunk::Trunks};
 use crate::time::Timers;
 
 /// A dialog, ours to name; never used twice in a process.
@@ -86,8 +86,8 @@ pub struct Config {
     pub timing: Timing,
     /// What stands in `Server` and `User-Agent`; no version, which would help an attacker.
     pub agent: String,
-    /// The address that peers see, where it is not the local one (NAT).
-    pub advertised: Option<IpAddr>,
+    /// The addresses that peers see, where they are not the local ones (NAT).
+    pub advertised: Advertised,
     pub max_dialogs: usize,
     pub max_transactions: usize,
     /// What Retry-After says while full or draining.
@@ -101,7 +101,7 @@ impl Default for Config {
         Config {
             timing: Timing::default(),
             agent: "jiesu".into(),
-            advertised: None,
+            advertised: Advertised::default(),
             max_dialogs: 10_000,
             max_transactions: 50_000,
             retry_after: Duration::from_secs(10),
@@ -309,7 +309,7 @@ impl Endpoint {
 
     /// `host:port` of ours as peers reach it over `flow`.
     fn own_address(&self, flow: &Flow) -> String {
-        let ip = self.config.advertised.unwrap_or(flow.local.ip());
+        let ip = self.config.advertised.of(flow.local.ip(), flow.peer.ip());
         SocketAddr::new(ip, flow.local.port()).to_string()
     }
 

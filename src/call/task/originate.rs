@@ -99,7 +99,8 @@ impl Originator {
         let dialog = self.sip.new_dialog();
         let events = self.registry.enter(dialog);
         let mut attempt = Attempt { originator: self, dialog, under_way: true, events: Some(events) };
-        let ours = sdp::Ours::new(self.advertised.of(local.ip(), destination.to.ip()), leg.local().port(), &self.codecs);
+        let ours =
+            sdp::Ours::new(self.advertised.of(local.ip(), destination.to.ip()), leg.local().port(), &self.codecs);
         let begun = Instant::now();
         let invite = Command::Invite(Box::new(Invite {
             dialog,

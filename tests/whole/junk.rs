@@ -10,13 +10,13 @@ use crate::house::sipp::Run;
 use crate::house::{Daemon, Plan, draw, in_own_network};
 use crate::manners::options;
 
-fn resident_kb(pid: u32) -> u64 {
+pub fn resident_kb(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("our child");
     let line = text.lines().find(|line| line.starts_with("VmRSS:")).expect("Linux says so");
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
 }
 
-fn open_files(pid: u32) -> usize {
+pub fn open_files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("our child").count()
 }
 

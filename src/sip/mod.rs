@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod advertised;
+pub mod auth;
 pub mod build;
 pub mod check;
 pub mod client;

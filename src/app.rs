@@ -100,6 +100,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         registry,
         originator,
         admission: Admission::new(config.main.calls.limits()),
+        refusals: Default::default(),
         recordings: config.main.state_dir.join("recordings"),
         codecs,
         outbox: outbox.clone(),

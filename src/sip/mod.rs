@@ -25,7 +25,7 @@ pub use endpoint::{Command, DialogId, Endpoint, Event, Flow, Invite, Output, Tra
 pub use message::{Framing, Message};
 pub use name::{Method, Name};
 #[cfg(feature = "daemon")]
-pub use task::Handle;
+pub use task::{Handle, Refusals};
 pub use trunk::{Cidr, Trunk, Trunks, Unlisted};
 pub use uri::Uri;
 pub use via::Via;

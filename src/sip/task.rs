@@ -8,6 +8,7 @@
 mod config;
 mod handle;
 mod junk;
+mod limit;
 mod local;
 mod tcp;
 mod udp;
@@ -29,6 +30,7 @@ use handle::Ask;
 
 pub use config::{Config, Listen};
 pub use handle::{Handle, Stopped};
+pub use junk::Refusals;
 pub use local::route_to;
 pub use tcp::Limits as TcpLimits;
 
@@ -129,8 +131,10 @@ impl Bound {
             tcp: tcp::Connections::start(self.tcp, self.config.tcp, trunks.clone())?,
             listeners,
             routes: local::Routes::default(),
+            junk: junk::Junk::new(trunks.clone()),
             trunks,
-            junk: junk::Junk::default(),
+            listed: limit::Sources::new(self.config.source_rate),
+            strangers: limit::Sources::new(self.config.unlisted_rate),
             asked,
             events,
             backlog: VecDeque::new(),
@@ -150,6 +154,9 @@ struct Task {
     routes: local::Routes,
     trunks: watch::Receiver<Trunks>,
     junk: junk::Junk,
+    /// How much each address of a trunk, and each other one, may ask.
+    listed: limit::Sources,
+    strangers: limit::Sources,
     asked: mpsc::Receiver<Ask>,
     events: mpsc::Sender<Event>,
     /// Events for which the switchboard had no room. Bounded: while anything waits here no new call is taken, and a
@@ -253,18 +260,19 @@ impl Task {
                 (trunks.of(peer.ip()).cloned(), trunks.unlisted)
             };
             match trunk {
+                Some(_) if !self.listed.may(now, peer.ip(), bytes) => self.junk.note(now, "source_rate", peer),
                 Some(trunk) => {
                     let bytes = Bytes::copy_from_slice(bytes);
                     metrics::counter!("jiesu_sip_received_total", "transport" => "udp").increment(1);
                     let flow = flow(self.routes.towards(now, listener, peer.ip()));
                     self.endpoint.receive(now, flow, &trunk, bytes);
                 }
-                None => {
-                    if unlisted == Unlisted::Forbid {
-                        self.endpoint.forbid(flow(listener), Bytes::copy_from_slice(bytes));
-                    }
+                None if unlisted == Unlisted::Forbid && self.strangers.may(now, peer.ip(), bytes) => {
+                    self.endpoint.forbid(flow(listener), Bytes::copy_from_slice(bytes));
                     self.junk.note(now, "unlisted", peer);
                 }
+                None if unlisted == Unlisted::Forbid => self.junk.note(now, "unlisted_rate", peer),
+                None => self.junk.note(now, "unlisted", peer),
             }
             self.carry_out(now);
         }
@@ -291,6 +299,9 @@ impl Task {
             (trunks.of(flow.peer.ip()).cloned(), trunks.unlisted)
         };
         match trunk {
+            Some(_) if !self.listed.may(now, flow.peer.ip(), &bytes) => {
+                self.junk.note(now, "source_rate", flow.peer);
+            }
             Some(trunk) => self.endpoint.receive(now, flow, &trunk, bytes),
             None => {
                 if unlisted == Unlisted::Forbid {

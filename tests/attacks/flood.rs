@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use jiesu::sip::Name;
+
 use super::peer::Peer;
 use super::watch::{Watch, long_flow, resident_kb};
 use crate::house::{Daemon, Plan, in_own_network, pause};
@@ -103,6 +105,64 @@ fn call(daemon: &Daemon) -> bool {
         wait *= 2;
     }
     false
+}
+
+/// Case 35: over the limit 503 with Retry-After at once, also to OPTIONS; the running calls go on; one line says what
+/// to change; a place that is given back is taken again.
+#[test]
+fn case_35_one_more_than_the_limit() {
+    if !in_own_network("flood::case_35_one_more_than_the_limit") {
+        return;
+    }
+    let mut watch = Watch::start(vec![("# max = 1000".into(), "max = 2".into())]);
+    let peer = Peer::new(watch.daemon.sip);
+    let invite = peer.invite(peer.own);
+    let second = peer.finally(&invite);
+    assert_eq!(second.code(), Some(200));
+    for _ in 0..20 {
+        let peer = Peer::new(watch.daemon.sip);
+        let refused = peer.finally(&peer.invite(peer.own));
+        assert_eq!((refused.code(), refused.header(Name::RetryAfter)), (Some(503), Some(&b"10"[..])));
+        let options = peer.finally(&peer.ask("OPTIONS"));
+        assert_eq!((options.code(), options.header(Name::RetryAfter)), (Some(503), Some(&b"10"[..])));
+    }
+    assert_eq!(watch.daemon.metric("jiesu_refused_total{reason=\"full\",trunk=\"local\"}"), 20.0);
+    let log = watch.daemon.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("reason=\"full\"")).collect();
+    assert!((1..=2).contains(&lines.len()) && lines[0].contains("calls.max"), "{lines:?}");
+    assert_eq!(peer.codes_inside("OPTIONS", 2, &invite, &second), [200], "the running call was disturbed");
+    peer.bye(3, &invite, &second);
+    let start = Instant::now();
+    while peer.finally(&peer.ask("OPTIONS")).code() != Some(200) {
+        assert!(start.elapsed() < super::peer::PATIENCE, "the place was not given back");
+        pause();
+    }
+    watch.case("case 35", |_| {});
+}
+
+/// One address of a trunk that asks too much: the rest is not even read, and its running call goes on.
+#[test]
+fn case_34_one_source_asks_no_more_than_its_rate() {
+    if !in_own_network("flood::case_34_one_source_asks_no_more_than_its_rate") {
+        return;
+    }
+    let mut watch = Watch::start(vec![("# source_rate = 50000".into(), "source_rate = 200".into())]);
+    let loud = Peer::at("127.0.0.2:0", watch.daemon.sip);
+    let invite = loud.invite(loud.own);
+    let answer = loud.finally(&invite);
+    let start = Instant::now();
+    for _ in 0..2000 {
+        loud.send(loud.ask("OPTIONS").text);
+    }
+    // The BYE is no new work.
+    loud.bye(2, &invite, &answer);
+    Peer::new(watch.daemon.sip).until_fence();
+    let most = 200 + (start.elapsed().as_secs_f64() * 200.0) as usize + 1;
+    let answered = std::iter::from_fn(|| loud.next(Duration::from_millis(50))).count();
+    assert!(answered <= most, "{answered} answers, {most} at most");
+    let refused = watch.daemon.metric("jiesu_refused_total{reason=\"source_rate\",trunk=\"local\"}");
+    assert!(refused > 0.0 && watch.daemon.log().contains("sip.source_rate"), "{refused} refused");
+    watch.case("case 34, one source", |_| {});
 }
 
 /// Case 36: connections that are reset in mid INVITE, and one that says a byte at a time.

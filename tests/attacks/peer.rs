@@ -174,22 +174,40 @@ impl Peer {
             .replace_call_id(&invite.call_id)
     }
 
-    /// Hangs up.
-    pub fn bye(&self, number: u32, invite: &Ask, answer: &Message) {
-        let bye = self.inside("BYE", number, invite, answer);
-        self.send(&bye);
-        assert_eq!(self.final_to("BYE").code(), Some(200), "the BYE");
-    }
-
-    fn final_to(&self, method: &str) -> Message {
+    /// The codes that a request inside the dialog gets.
+    pub fn codes_inside(&self, method: &str, number: u32, invite: &Ask, answer: &Message) -> Vec<u16> {
+        let text = self.inside(method, number, invite, answer);
+        self.send(&text);
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             match self.next(Duration::from_millis(20)) {
-                Some(m) if m.code().is_some() && m.cseq().is_some_and(|(_, of)| of.as_str() == method) => return m,
+                Some(m) if m.cseq().is_some_and(|(n, of)| n == number && of.as_str() == method) => {
+                    return m.code().into_iter().collect();
+                }
                 _ => {}
             }
         }
-        panic!("{method} was not answered within {PATIENCE:?}");
+        Vec::new()
+    }
+
+    /// Hangs up; the BYE is repeated until its answer comes, as any is.
+    pub fn bye(&self, number: u32, invite: &Ask, answer: &Message) {
+        let bye = self.inside("BYE", number, invite, answer);
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            self.send(&bye);
+            let sent = Instant::now();
+            while sent.elapsed() < Duration::from_millis(500) {
+                match self.next(Duration::from_millis(20)) {
+                    Some(m) if m.code().is_some() && m.cseq().is_some_and(|(_, of)| of.as_str() == "BYE") => {
+                        assert_eq!(m.code(), Some(200), "the BYE");
+                        return;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        panic!("the BYE was not answered within {PATIENCE:?}");
     }
 }
 

@@ -42,7 +42,10 @@ fn case_27_one_403_that_is_always_the_same() {
     if !in_own_network("trust::case_27_one_403_that_is_always_the_same") {
         return;
     }
-    let edits = vec![("# unlisted = \"drop\"".into(), "unlisted = \"forbid\"".into())];
+    let edits = vec![
+        ("# unlisted = \"drop\"".into(), "unlisted = \"forbid\"".into()),
+        ("# unlisted_rate = 10".into(), "unlisted_rate = 30".into()),
+    ];
     let daemon = Daemon::start(&Plan { edits, ..Plan::default() });
     let stranger = Peer::at(STRANGER, daemon.sip);
     let mut shapes = std::collections::BTreeSet::new();
@@ -63,6 +66,15 @@ fn case_27_one_403_that_is_always_the_same() {
         assert_eq!(stranger.next(super::peer::PATIENCE).and_then(|m| m.code()), Some(403), "once each, never repeated");
     }
     assert!(stranger.next(Duration::from_millis(700)).is_none(), "a 403 was repeated: something is kept");
+    // No more a second than is allowed: a forged source is not flooded through us.
+    let start = std::time::Instant::now();
+    for _ in 0..300 {
+        stranger.send(&invite.text);
+    }
+    let answers = std::iter::from_fn(|| stranger.next(Duration::from_millis(100))).count();
+    let most = 31 + (start.elapsed().as_secs_f64() * 30.0) as usize;
+    assert!(answers <= most, "{answers} answers to 300 requests, {most} at most");
+    daemon.wait_until("jiesu_refused_total{reason=\"unlisted_rate\",trunk=\"-\"}", |refused| refused > 0.0);
     assert_eq!(daemon.metric("jiesu_calls_total"), 0.0);
     assert_eq!(daemon.metric("jiesu_sip_transactions"), 0.0);
 }

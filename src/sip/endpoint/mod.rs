@@ -174,6 +174,8 @@ pub struct Endpoint {
     timers: Timers<Due>,
     out: VecDeque<Output>,
     draining: bool,
+    /// Our user would refuse one more call.
+    full: bool,
 }
 
 impl fmt::Debug for Endpoint {
@@ -215,6 +217,7 @@ impl Endpoint {
             timers: Timers::new(),
             out: VecDeque::new(),
             draining: false,
+            full: false,
         }
     }
 
@@ -264,6 +267,7 @@ impl Endpoint {
             Command::Invite(invite) => self.invite(now, *invite),
             Command::Cancel { dialog } => self.cancel(now, dialog),
             Command::Drain(draining) => self.draining = draining,
+            Command::Full(full) => self.full = full,
         }
     }
 

@@ -92,7 +92,7 @@ impl Endpoint {
 
     /// OPTIONS: what we are able to do, and whether we take calls (section 11.2).
     pub(super) fn options(&mut self, flow: Flow, message: &Message) {
-        if self.draining || self.dialogs.len() >= self.config.max_dialogs {
+        if self.draining || self.full || self.dialogs.len() >= self.config.max_dialogs {
             let fault = self.unavailable();
             return self.answer_stateless(flow, message, &fault);
         }

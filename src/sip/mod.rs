@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod message;
 pub mod multipart;
 pub mod name;
+pub mod overload;
 pub mod parse;
 pub mod server;
 pub mod stream;

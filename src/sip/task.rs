@@ -112,6 +112,7 @@ impl Bound {
             max_transactions: self.config.max_transactions,
             retry_after: self.config.retry_after,
             trunks: self.trunks.clone(),
+            epoch: std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default(),
             ..endpoint::Config::default()
         };
         let endpoint = Endpoint::new(config, rand::random());

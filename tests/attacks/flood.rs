@@ -126,6 +126,17 @@ fn case_35_one_more_than_the_limit() {
         let options = peer.finally(&peer.ask("OPTIONS"));
         assert_eq!((options.code(), options.header(Name::RetryAfter)), (Some(503), Some(&b"10"[..])));
     }
+    // A peer that understands RFC 7339 is told which share to keep back, once a second has shown it.
+    let told = || {
+        let asks = peer.ask("OPTIONS").instead(";rport", ";rport;oc;oc-algo=\"loss\"");
+        let via = String::from_utf8_lossy(peer.finally(&asks).header(Name::Via).expect("Via")).into_owned();
+        via.split(";oc=").nth(1).and_then(|rest| rest.split(';').next()?.parse::<u32>().ok()).expect("feedback")
+    };
+    let start = Instant::now();
+    while told() < 20 {
+        assert!(start.elapsed() < super::peer::PATIENCE, "20 of 22 calls were refused and nobody is told");
+        pause();
+    }
     assert_eq!(watch.daemon.metric("jiesu_refused_total{reason=\"full\",trunk=\"local\"}"), 20.0);
     let log = watch.daemon.log();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("reason=\"full\"")).collect();

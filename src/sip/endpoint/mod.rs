@@ -33,6 +33,7 @@ use super::client::Client;
 use super::dialog::{Dialog, Key};
 use super::message::{Framing, Message};
 use super::name::Method;
+use super::overload::Overload;
 use super::server::{Server, Todo};
 use super::timing::Timing;
 use super::{check, trunk::Trunks};
@@ -94,6 +95,8 @@ pub struct Config {
     pub retry_after: Duration,
     /// Requests are only sent to addresses that a trunk lists, or where the dialog's requests came from.
     pub trunks: Trunks,
+    /// The time since 1970 when it starts, from which overload feedback is numbered.
+    pub epoch: Duration,
 }
 
 impl Default for Config {
@@ -106,6 +109,7 @@ impl Default for Config {
             max_transactions: 50_000,
             retry_after: Duration::from_secs(10),
             trunks: Trunks::default(),
+            epoch: Duration::ZERO,
         }
     }
 }
@@ -176,6 +180,7 @@ pub struct Endpoint {
     draining: bool,
     /// Our user would refuse one more call.
     full: bool,
+    overload: Overload,
 }
 
 impl fmt::Debug for Endpoint {
@@ -201,6 +206,7 @@ impl Endpoint {
     /// `seed` decides tags and branches: random bytes in the daemon, fixed ones in tests.
     pub fn new(config: Config, seed: [u8; 32]) -> Endpoint {
         let mut random = StdRng::from_seed(seed);
+        let overload = Overload::new(config.epoch);
         Endpoint {
             config,
             secret: random.next_u64(),
@@ -218,6 +224,7 @@ impl Endpoint {
             out: VecDeque::new(),
             draining: false,
             full: false,
+            overload,
         }
     }
 
@@ -237,6 +244,7 @@ impl Endpoint {
 
     /// One datagram, or one message of a stream.
     pub fn receive(&mut self, now: Instant, flow: Flow, trunk: &TrunkName, bytes: Bytes) {
+        self.overload.tick(now);
         let message = match Message::parse(bytes, flow.framing()) {
             Ok(message) => message,
             Err(_) => return self.refused("unreadable", flow),
@@ -283,6 +291,12 @@ impl Endpoint {
     /// When [`Endpoint::expire`] must be called next.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.timers.next_deadline()
+    }
+
+    /// What an answer tells a peer about its load, if the peer asks (RFC 7339 section 5.1).
+    fn feedback(&self, request: &Message) -> Option<String> {
+        request.top_via()?.params.get("oc")?;
+        Some(self.overload.parameters(self.draining))
     }
 
     fn event(&mut self, event: Event) {

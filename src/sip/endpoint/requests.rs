@@ -43,6 +43,7 @@ impl Endpoint {
     /// As [`Endpoint::answer_stateless`], with a tag of a dialog's.
     pub(super) fn answer_with(&mut self, flow: Flow, message: &Message, fault: &Fault, tag: &str) {
         let mut builder = Builder::answer(message, flow.peer, fault.code, fault.reason, Some(tag));
+        builder = builder.feedback(self.feedback(message).as_deref());
         for (name, value) in &fault.headers {
             builder = builder.header(*name, value);
         }

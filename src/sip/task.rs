@@ -11,6 +11,7 @@ mod junk;
 mod limit;
 mod local;
 mod tcp;
+mod trace;
 mod udp;
 
 use std::collections::VecDeque;
@@ -20,11 +21,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::endpoint::{self, Command, Endpoint, Event, Flow, Load, Output, Transport};
+use super::ladder::Way;
 use super::trunk::{Trunks, Unlisted};
 use handle::Ask;
 
@@ -33,6 +36,7 @@ pub use handle::{Handle, Stopped};
 pub use junk::Refusals;
 pub use local::route_to;
 pub use tcp::Limits as TcpLimits;
+pub use trace::Trace;
 
 /// Commands that wait for the task.
 const COMMANDS: usize = 4096;
@@ -124,6 +128,7 @@ impl Bound {
             udp: self.udp().first().copied(),
             tcp: self.tcp().first().copied(),
             trunks: Arc::new(send_trunks),
+            trace: Trace::default(),
         };
         let listeners = (self.udp(), self.tcp());
         let task = Task {
@@ -134,6 +139,7 @@ impl Bound {
             routes: local::Routes::default(),
             junk: junk::Junk::new(trunks.clone()),
             trunks,
+            trace: handle.trace.clone(),
             listed: limit::Sources::new(self.config.source_rate),
             strangers: limit::Sources::new(self.config.unlisted_rate),
             asked,
@@ -155,6 +161,7 @@ struct Task {
     routes: local::Routes,
     trunks: watch::Receiver<Trunks>,
     junk: junk::Junk,
+    trace: Trace,
     /// How much each address of a trunk, and each other one, may ask.
     listed: limit::Sources,
     strangers: limit::Sources,
@@ -266,6 +273,7 @@ impl Task {
                     let bytes = Bytes::copy_from_slice(bytes);
                     metrics::counter!("jiesu_sip_received_total", "transport" => "udp").increment(1);
                     let flow = flow(self.routes.towards(now, listener, peer.ip()));
+                    self.trace.note(Timestamp::now(), Way::In, &flow, &bytes);
                     self.endpoint.receive(now, flow, &trunk, bytes);
                 }
                 None if unlisted == Unlisted::Forbid && self.strangers.may(now, peer.ip(), bytes) => {
@@ -303,7 +311,10 @@ impl Task {
             Some(_) if !self.listed.may(now, flow.peer.ip(), &bytes) => {
                 self.junk.note(now, "source_rate", flow.peer);
             }
-            Some(trunk) => self.endpoint.receive(now, flow, &trunk, bytes),
+            Some(trunk) => {
+                self.trace.note(Timestamp::now(), Way::In, &flow, &bytes);
+                self.endpoint.receive(now, flow, &trunk, bytes);
+            }
             None => {
                 if unlisted == Unlisted::Forbid {
                     self.endpoint.forbid(flow, bytes);
@@ -333,6 +344,7 @@ impl Task {
     }
 
     fn send(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        self.trace.note(Timestamp::now(), Way::Out, &flow, &bytes);
         let sent = match flow.transport {
             Transport::Udp => self.udp.send(flow.local, flow.peer, &bytes).map_err(|error| {
                 tracing::debug!(%error, peer = %flow.peer, "a datagram was not sent");

@@ -12,5 +12,6 @@ mod lines;
 mod manners;
 mod sipp;
 mod softphone;
+mod trace;
 mod transfer;
 mod webhook;

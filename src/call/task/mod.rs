@@ -168,6 +168,7 @@ async fn begin(desk: &Arc<Desk>, dialog: DialogId, request: sip::Message, flow: 
             return;
         }
     };
+    desk.sip.trace().name(id, request.call_id());
     metrics::gauge!("jiesu_calls").set(desk.admission.running() as f64);
     metrics::counter!("jiesu_calls_total").increment(1);
     let events = desk.registry.enter(dialog);

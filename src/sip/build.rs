@@ -135,7 +135,8 @@ impl Builder {
         }
         self.out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
         self.out.extend_from_slice(body);
-        Bytes::from(self.out)
+        // Answers are kept for half a minute: no longer than they are.
+        Bytes::from(self.out.into_boxed_slice())
     }
 }
 

@@ -90,6 +90,7 @@ pub struct Config {
     /// The address that peers see, where it is not the local one (NAT).
     pub advertised: Option<IpAddr>,
     pub max_dialogs: usize,
+    /// Each is remembered for 32 s after its answer (timers J and L), so a call a second needs 64 places.
     pub max_transactions: usize,
     /// What Retry-After says while full or draining.
     pub retry_after: Duration,
@@ -106,7 +107,7 @@ impl Default for Config {
             agent: "jiesu".into(),
             advertised: None,
             max_dialogs: 10_000,
-            max_transactions: 50_000,
+            max_transactions: 400_000,
             retry_after: Duration::from_secs(10),
             trunks: Trunks::default(),
             epoch: Duration::ZERO,

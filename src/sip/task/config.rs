@@ -86,7 +86,7 @@ impl Config {
             unlisted: unlisted.get().unwrap_or(usual.unlisted),
             agent: agent.get().unwrap_or(usual.agent),
             max_dialogs: table.int("max_dialogs").or(10_000, 1..1_000_000) as usize,
-            max_transactions: table.int("max_transactions").or(50_000, 10..5_000_000) as usize,
+            max_transactions: table.int("max_transactions").or(400_000, 10..5_000_000) as usize,
             retry_after: table.duration("retry_after").or("10s", "1s".."1h"),
             source_rate: table.int("source_rate").or(i64::from(SOURCE_RATE), 10..1_000_000) as u32,
             unlisted_rate: table.int("unlisted_rate").or(i64::from(UNLISTED_RATE), 1..1_000_000) as u32,

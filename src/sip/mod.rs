@@ -8,9 +8,11 @@ pub mod check;
 pub mod client;
 pub mod dialog;
 pub mod endpoint;
+pub mod ladder;
 pub mod message;
 pub mod multipart;
 pub mod name;
+pub mod overload;
 pub mod parse;
 pub mod server;
 pub mod stream;
@@ -28,7 +30,7 @@ pub use endpoint::{Command, DialogId, Endpoint, Event, Flow, Invite, Output, Tra
 pub use message::{Framing, Message};
 pub use name::{Method, Name};
 #[cfg(feature = "daemon")]
-pub use task::Handle;
+pub use task::{Handle, Refusals, Trace};
 pub use trunk::{Cidr, Trunk, Trunks, Unlisted};
 pub use uri::Uri;
 pub use via::Via;

@@ -13,5 +13,6 @@ mod manners;
 mod sipp;
 mod soak;
 mod softphone;
+mod trace;
 mod transfer;
 mod webhook;

@@ -33,6 +33,7 @@ use super::client::Client;
 use super::dialog::{Dialog, Key};
 use super::message::{Framing, Message};
 use super::name::Method;
+use super::overload::Overload;
 use super::server::{Server, Todo};
 use super::timing::Timing;
 use super::{advertised::Advertised, check, trunk::Trunks};
@@ -89,11 +90,14 @@ pub struct Config {
     /// The addresses that peers see, where they are not the local ones (NAT).
     pub advertised: Advertised,
     pub max_dialogs: usize,
+    /// Each is remembered for 32 s after its answer (timers J and L), so a call a second needs 64 places.
     pub max_transactions: usize,
     /// What Retry-After says while full or draining.
     pub retry_after: Duration,
     /// Requests are only sent to addresses that a trunk lists, or where the dialog's requests came from.
     pub trunks: Trunks,
+    /// The time since 1970 when it starts, from which overload feedback is numbered.
+    pub epoch: Duration,
 }
 
 impl Default for Config {
@@ -103,9 +107,10 @@ impl Default for Config {
             agent: "jiesu".into(),
             advertised: Advertised::default(),
             max_dialogs: 10_000,
-            max_transactions: 50_000,
+            max_transactions: 400_000,
             retry_after: Duration::from_secs(10),
             trunks: Trunks::default(),
+            epoch: Duration::ZERO,
         }
     }
 }
@@ -174,6 +179,9 @@ pub struct Endpoint {
     timers: Timers<Due>,
     out: VecDeque<Output>,
     draining: bool,
+    /// Our user would refuse one more call.
+    full: bool,
+    overload: Overload,
 }
 
 impl fmt::Debug for Endpoint {
@@ -199,6 +207,7 @@ impl Endpoint {
     /// `seed` decides tags and branches: random bytes in the daemon, fixed ones in tests.
     pub fn new(config: Config, seed: [u8; 32]) -> Endpoint {
         let mut random = StdRng::from_seed(seed);
+        let overload = Overload::new(config.epoch);
         Endpoint {
             config,
             secret: random.next_u64(),
@@ -215,6 +224,8 @@ impl Endpoint {
             timers: Timers::new(),
             out: VecDeque::new(),
             draining: false,
+            full: false,
+            overload,
         }
     }
 
@@ -234,6 +245,7 @@ impl Endpoint {
 
     /// One datagram, or one message of a stream.
     pub fn receive(&mut self, now: Instant, flow: Flow, trunk: &TrunkName, bytes: Bytes) {
+        self.overload.tick(now);
         let message = match Message::parse(bytes, flow.framing()) {
             Ok(message) => message,
             Err(_) => return self.refused("unreadable", flow),
@@ -264,6 +276,7 @@ impl Endpoint {
             Command::Invite(invite) => self.invite(now, *invite),
             Command::Cancel { dialog } => self.cancel(now, dialog),
             Command::Drain(draining) => self.draining = draining,
+            Command::Full(full) => self.full = full,
         }
     }
 
@@ -279,6 +292,12 @@ impl Endpoint {
     /// When [`Endpoint::expire`] must be called next.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.timers.next_deadline()
+    }
+
+    /// What an answer tells a peer about its load, if the peer asks (RFC 7339 section 5.1).
+    fn feedback(&self, request: &Message) -> Option<String> {
+        request.top_via()?.params.get("oc")?;
+        Some(self.overload.parameters(self.draining))
     }
 
     fn event(&mut self, event: Event) {

@@ -17,6 +17,10 @@ pub struct Listen {
     pub tcp: bool,
 }
 
+/// Ten messages for each of 5,000 calls a second: more than one core signals.
+const SOURCE_RATE: u32 = 50_000;
+const UNLISTED_RATE: u32 = 10;
+
 /// `[sip]` of jiesu.toml.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -31,6 +35,10 @@ pub struct Config {
     pub max_transactions: usize,
     /// What Retry-After says while full or draining.
     pub retry_after: Duration,
+    /// Messages a second from one address of a trunk; above it new requests are dropped unread.
+    pub source_rate: u32,
+    /// Answers a second to one address that no trunk lists, where those are answered.
+    pub unlisted_rate: u32,
     pub tcp: tcp::Limits,
 }
 
@@ -45,6 +53,8 @@ impl Default for Config {
             max_dialogs: defaults.max_dialogs,
             max_transactions: defaults.max_transactions,
             retry_after: defaults.retry_after,
+            source_rate: SOURCE_RATE,
+            unlisted_rate: UNLISTED_RATE,
             tcp: tcp::Limits::default(),
         }
     }
@@ -74,8 +84,10 @@ impl Config {
             unlisted: unlisted.get().unwrap_or(usual.unlisted),
             agent: agent.get().unwrap_or(usual.agent),
             max_dialogs: table.int("max_dialogs").or(10_000, 1..1_000_000) as usize,
-            max_transactions: table.int("max_transactions").or(50_000, 10..5_000_000) as usize,
+            max_transactions: table.int("max_transactions").or(400_000, 10..5_000_000) as usize,
             retry_after: table.duration("retry_after").or("10s", "1s".."1h"),
+            source_rate: table.int("source_rate").or(i64::from(SOURCE_RATE), 10..1_000_000) as u32,
+            unlisted_rate: table.int("unlisted_rate").or(i64::from(UNLISTED_RATE), 1..1_000_000) as u32,
             tcp: tcp::Limits {
                 connections: table.int("tcp_connections").or(1024, 0..100_000) as usize,
                 per_address: table.int("tcp_connections_per_address").or(128, 1..100_000) as usize,

@@ -89,6 +89,7 @@ pub enum Output {
     LookUp,
     Transfer {
         target: String,
+        by: ivr::By,
     },
     /// End the dialog.
     Hangup,
@@ -379,7 +380,7 @@ impl Session {
                     }
                 }
                 ivr::Output::LookUp => self.out.push_back(Output::LookUp),
-                ivr::Output::Transfer { target } => self.out.push_back(Output::Transfer { target }),
+                ivr::Output::Transfer { target, by } => self.out.push_back(Output::Transfer { target, by }),
                 ivr::Output::Hangup => self.out.push_back(Output::Hangup),
                 ivr::Output::Note(line) => self.out.push_back(Output::Note(line)),
             }

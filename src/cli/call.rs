@@ -160,6 +160,7 @@ pub async fn call(arguments: &Arguments) -> anyhow::Result<Report> {
     let originator =
         Originator { sip: handle, registry, media: media.clone(), advertised: sip::Advertised::default(), codecs };
     let destination = Destination {
+        withheld: false,
         uri: arguments.uri.clone(),
         to,
         transport: if tcp { Transport::Tcp } else { Transport::Udp },

@@ -105,6 +105,7 @@ mod tests {
                 caller: None,
                 display: None,
                 trunk: "local".into(),
+                user_to_user: None,
                 began,
                 answered: began,
             },

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::talk::Hints;
+use super::talk::{By, Hints};
 use crate::written::Written;
 
 /// A node of a checked flow.
@@ -109,6 +109,7 @@ pub enum Kind<To> {
     Transfer {
         say: Vec<Piece>,
         target: String,
+        by: By,
         failed: To,
         /// After a talk that somebody took; without it the call ends.
         ended: Option<To>,
@@ -271,8 +272,8 @@ impl<To> Kind<To> {
             Kind::Status { found, unit, states, other_state, none, go } => {
                 Kind::Status { found, unit, states, other_state, none: f(none), go: f(go) }
             }
-            Kind::Transfer { say, target, failed, ended } => {
-                Kind::Transfer { say, target, failed: f(failed), ended: ended.map(f) }
+            Kind::Transfer { say, target, by, failed, ended } => {
+                Kind::Transfer { say, target, by, failed: f(failed), ended: ended.map(f) }
             }
             Kind::Goto { go } => Kind::Goto { go: f(go) },
             Kind::Hangup { say } => Kind::Hangup { say },

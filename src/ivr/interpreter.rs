@@ -304,8 +304,8 @@ impl Interpreter {
                     None
                 }
                 Then::Transfer => {
-                    if let Kind::Transfer { target, .. } = &self.flow.node(self.node).kind {
-                        self.out.push_back(Output::Transfer { target: target.clone() });
+                    if let Kind::Transfer { target, by, .. } = &self.flow.node(self.node).kind {
+                        self.out.push_back(Output::Transfer { target: target.clone(), by: *by });
                     }
                     self.rest(At::Transferring, None);
                     None

@@ -31,12 +31,19 @@ pub struct Line {
     pub greeting: Option<Written<String>>,
     /// What its calls are usually about, for the classifier.
     pub topic: Option<Written<String>>,
+    /// What callers hear before the call is answered, and so before it costs them anything (183, early media).
+    pub announce: Option<Written<String>>,
 }
 
 impl Line {
     /// The prompt with the line's greeting.
     pub fn prompt(&self) -> Option<String> {
         self.greeting.as_ref().map(|_| format!("line-{}", self.number))
+    }
+
+    /// The prompt with what is announced before the answer.
+    pub fn announcement(&self) -> Option<String> {
+        self.announce.as_ref().map(|_| format!("announce-{}", self.number))
     }
 }
 
@@ -58,6 +65,8 @@ pub struct Chosen {
     /// A prompt's id.
     pub greeting: Option<String>,
     pub topic: Option<String>,
+    /// The prompt that is played before the answer.
+    pub announcement: Option<String>,
 }
 
 /// More digits than any telephone number has (E.164: 15, with `00` 17).
@@ -132,13 +141,15 @@ impl Lines {
             .find(|index| *index != self.default);
         let Some(line) = self.lines.get(old.unwrap_or(self.default)) else {
             // Only with faults in the file, and then nothing is started.
-            return Chosen { line: String::new(), flow: "main".to_owned(), greeting: None, topic: None };
+            let flow = "main".to_owned();
+            return Chosen { line: String::new(), flow, greeting: None, topic: None, announcement: None };
         };
         Chosen {
             line: line.number.clone(),
             flow: line.flow.value.clone(),
             greeting: line.prompt(),
             topic: line.topic.as_ref().map(|topic| topic.value.clone()),
+            announcement: line.announcement(),
         }
     }
 
@@ -156,17 +167,21 @@ impl Lines {
         self.lines.get(self.default)
     }
 
-    /// The greetings to be rendered: (prompt id, text).
+    /// The greetings and announcements to be rendered: (prompt id, text).
     pub fn texts(&self) -> Vec<(String, String)> {
-        self.lines.iter().filter_map(|line| Some((line.prompt()?, line.greeting.as_ref()?.value.clone()))).collect()
+        self.spoken().map(|(id, text)| (id, text.value.clone())).collect()
     }
 
-    /// The ids of the greetings, each with the place of its text.
+    /// Their ids, each with the place of its text.
     pub fn prompts(&self) -> Vec<Written<String>> {
-        self.lines
-            .iter()
-            .filter_map(|line| Some(line.greeting.clone()?.map(|_| line.prompt().unwrap_or_default())))
-            .collect()
+        self.spoken().map(|(id, text)| text.clone().map(|_| id)).collect()
+    }
+
+    fn spoken(&self) -> impl Iterator<Item = (String, &Written<String>)> {
+        self.lines.iter().flat_map(|line| {
+            let greeting = line.prompt().zip(line.greeting.as_ref());
+            greeting.into_iter().chain(line.announcement().zip(line.announce.as_ref()))
+        })
     }
 
     /// The line with this number in any of its forms.
@@ -202,6 +217,7 @@ fn line(entry: &mut Table<'_>, number: &str) -> Line {
         flow: entry.text("flow").check(filled).need_written("the name of a file under flows/, e.g. \"main\""),
         greeting: entry.text("greeting").check(filled).written(),
         topic: entry.text("topic").check(filled).written(),
+        announce: entry.text("announce").check(filled).written(),
     }
 }
 
@@ -281,11 +297,22 @@ flow = "main"
             flow: "short".to_owned(),
             greeting: Some("line-12319".to_owned()),
             topic: Some("城市建设".to_owned()),
+            announcement: None,
         };
         assert_eq!(chosen, expected);
         assert_eq!(three().choose(Some("96310"), None, &[], &[]).line, "12319");
         assert_eq!(three().texts(), [("line-12319".to_owned(), "您好，12319已并入12345。".to_owned())]);
         assert_eq!(three().prompts()[0].place.line, 13);
+    }
+
+    #[test]
+    fn a_line_may_announce_before_it_answers() {
+        let (lines, faults) = read(&THREE.replace("topic =", "announce = \"本次通话免费。\"\ntopic ="));
+        assert_eq!(faults, [""; 0]);
+        assert_eq!(lines.choose(Some("12319"), None, &[], &[]).announcement.as_deref(), Some("announce-12319"));
+        assert_eq!(lines.choose(Some("12315"), None, &[], &[]).announcement, None);
+        assert_eq!(lines.texts()[1], ("announce-12319".to_owned(), "本次通话免费。".to_owned()));
+        assert_eq!((lines.prompts()[1].place.line, lines.prompts()[1].value.as_str()), (14, "announce-12319"));
     }
 
     #[test]

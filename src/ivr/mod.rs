@@ -19,4 +19,4 @@ pub mod talk;
 pub use flow::Flow;
 pub use interpreter::Interpreter;
 pub use lines::{Chosen, Line, Lines};
-pub use talk::{Context, Heard, Hints, Input, Output, Say, StatusReport};
+pub use talk::{By, Context, Heard, Hints, Input, Output, Say, StatusReport};

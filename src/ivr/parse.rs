@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::check;
 use super::flow::{Ask, Choice, Counted, Flow, GREETING, Graph, Kind, Node, Piece, Shortcut, Times, Uses, bare};
-use super::talk::Hints;
+use super::talk::{By, Hints};
 use crate::written::{Faults, Source, Table, Written, distance};
 
 /// An arrow as it is written.
@@ -133,6 +133,7 @@ impl Reader {
             "transfer" => Kind::Transfer {
                 say: self.say(&mut table, "say", Known::Call),
                 target: self.target(&mut table),
+                by: by(&mut table),
                 failed: go(&mut table, "failed"),
                 ended: table.text("ended").written(),
             },
@@ -419,6 +420,16 @@ fn go(table: &mut Table<'_>, key: &str) -> Name {
 
 fn is_key(key: char) -> bool {
     matches!(key, '0'..='9' | '*' | '#' | 'A'..='D')
+}
+
+/// How a transfer is made; without the key by a bridge.
+fn by(table: &mut Table<'_>) -> By {
+    let known = |text: &String| {
+        By::WORDS.iter().find(|(word, _)| word == text).map(|(_, by)| *by).ok_or_else(|| {
+            (format!("\"{text}\" is not known"), "write \"bridge\", \"refer\" or \"attended\"".to_owned())
+        })
+    };
+    table.text("by").check(known).get().unwrap_or_default()
 }
 
 fn sip_address(text: &String) -> Result<String, (String, String)> {

@@ -208,7 +208,7 @@ impl Run {
                 *hints == expected && *confirmed == (word(1) == "confirmed")
             }
             (Output::LookUp, "look-up") | (Output::Hangup, "hangup") => true,
-            (Output::Transfer { target }, "transfer") => target == word(1),
+            (Output::Transfer { target, .. }, "transfer") => target == word(1),
             _ => false,
         };
         if same { Ok(()) } else { Err(format!("the flow does something else: {}", show(&effect))) }
@@ -288,7 +288,7 @@ fn show(output: &Output) -> String {
             line
         }
         Output::LookUp => "= look-up".to_owned(),
-        Output::Transfer { target } => format!("= transfer {target}"),
+        Output::Transfer { target, .. } => format!("= transfer {target}"),
         Output::Hangup => "= hangup".to_owned(),
         other => format!("{other:?}"),
     }

@@ -117,13 +117,32 @@ pub enum Output {
     },
     /// Look up the caller's last ticket; answered by [`Input::Status`].
     LookUp,
-    /// Put the call through to a SIP address, blind.
+    /// Put the call through to a SIP address.
     Transfer {
         target: String,
+        by: By,
     },
     Hangup,
     /// A line for the call's journal.
     Note(String),
+}
+
+/// How a call is put through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum By {
+    /// By a second call of ours, joined to the caller's: recording, ticket and a failed transfer stay ours.
+    #[default]
+    Bridge,
+    /// The caller's side is asked to call the target itself (REFER, RFC 3515); we are out of the call then.
+    Refer,
+    /// As `Refer`, but only once the target has taken our own call, whose place the caller takes (RFC 3891).
+    Attended,
+}
+
+impl By {
+    /// The words in the file.
+    pub const WORDS: [(&'static str, By); 3] =
+        [("bridge", By::Bridge), ("refer", By::Refer), ("attended", By::Attended)];
 }
 
 /// One piece of what is spoken.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::message::Message;
 use super::name::{Method, Name};
+use super::session::Agreed;
 use super::via::Via;
 
 /// A message under construction; [`Builder::finish`] adds Content-Length and the body.
@@ -111,6 +112,13 @@ impl Builder {
     pub fn other(mut self, name: &str, value: impl AsRef<[u8]>) -> Builder {
         self.line(name.as_bytes(), value.as_ref());
         self
+    }
+
+    /// What our 2xx says of the session timer (RFC 4028 section 9): Require only if the other side has to refresh.
+    pub fn session(self, agreed: Option<Agreed>) -> Builder {
+        let Some(agreed) = agreed else { return self };
+        let builder = self.header(Name::SessionExpires, agreed.in_response());
+        if agreed.ours { builder } else { builder.header(Name::Require, "timer") }
     }
 
     fn line(&mut self, name: &[u8], value: &[u8]) {

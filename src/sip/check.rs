@@ -30,11 +30,11 @@ impl Fault {
 }
 
 /// Option tags (RFC 3261 section 19.2) that we understand in Require.
-pub const SUPPORTED: &[&str] = &[];
+pub const SUPPORTED: &[&str] = &["100rel", "timer"];
 /// The shortest session interval in seconds (RFC 4028 section 4).
 pub const MIN_SESSION: u64 = 90;
 /// Methods that we take, for Allow.
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, NOTIFY";
 /// Bodies that we take, for Accept.
 pub const ACCEPT: &str = "application/sdp, multipart/mixed";
 
@@ -104,10 +104,18 @@ pub fn request(message: &Message) -> Result<(), Fault> {
     if !matches!(message.method(), Some(Method::Ack | Method::Cancel)) {
         extensions(message)?;
     }
-    if message.method() == Some(&Method::Invite) {
-        invite(message)?;
+    match message.method() {
+        Some(Method::Invite) => {
+            contact(message)?;
+            session(message)?;
+            body(message)
+        }
+        Some(Method::Update) => {
+            session(message)?;
+            body(message)
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn too_long(message: &Message, name: Name) -> bool {
@@ -162,14 +170,18 @@ fn extensions(message: &Message) -> Result<(), Fault> {
     Err(Fault::new(420, "Bad Extension").with(Name::Unsupported, unknown.join(", ")))
 }
 
-fn invite(message: &Message) -> Result<(), Fault> {
+fn contact(message: &Message) -> Result<(), Fault> {
     match message.contact() {
-        Some(Ok(_)) => {}
-        Some(Err(_)) => return Err(Fault::new(400, "Bad Contact")), // `*`
+        Some(Ok(_)) => Ok(()),
+        Some(Err(_)) => Err(Fault::new(400, "Bad Contact")), // `*`
         // RFC 2543 did not ask for it (RFC 4475 3.4.1); its peers show in the branch.
-        None if !is_rfc3261(message) => {}
-        None => return Err(Fault::new(400, "Missing Contact")),
+        None if !is_rfc3261(message) => Ok(()),
+        None => Err(Fault::new(400, "Missing Contact")),
     }
+}
+
+/// Session-Expires of a request that begins or refreshes a session (RFC 4028).
+fn session(message: &Message) -> Result<(), Fault> {
     if let Some(expires) = message.header(Name::SessionExpires) {
         let seconds = expires.split(|b| *b == b';').next().map(|n| decimal(n.trim_ascii_end(), u64::from(u32::MAX)));
         match seconds.flatten() {
@@ -181,6 +193,11 @@ fn invite(message: &Message) -> Result<(), Fault> {
             Some(_) => {}
         }
     }
+    Ok(())
+}
+
+/// SDP or nothing.
+fn body(message: &Message) -> Result<(), Fault> {
     if message.body().is_empty() {
         return Ok(());
     }
@@ -249,7 +266,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_fault_has_its_code() {
-        assert_eq!(with("Require: 100rel\r\n"), 420);
+        assert_eq!((with("Require: 100rel\r\n"), with("Require: 100rel, gruu\r\n")), (200, 420));
         assert_eq!(with("Proxy-Require: sec-agree\r\n"), 200);
         assert_eq!(with("Session-Expires: 60;refresher=uac\r\n"), 422);
         assert_eq!((with("x: 1800;refresher=uac\r\n"), with("x: soon\r\n")), (200, 400));

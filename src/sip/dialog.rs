@@ -9,7 +9,12 @@ use super::build::Builder;
 use super::endpoint::{DialogId, Flow, Transport};
 use super::message::Message;
 use super::name::{Method, Name};
+use super::session;
 use super::uri::Uri;
+
+pub use extensions::{Ack, Fork, Held, MAX_FORKS, Offer, Peer, Referral, Reliable, Retry, Sent, Unpracked};
+
+mod extensions;
 
 /// The key under which a message finds its dialog: Call-ID, our tag. (The peer's tag is compared afterwards.)
 pub type Key = (Bytes, Bytes);
@@ -48,11 +53,20 @@ pub enum Life {
     Leaving,
 }
 
+/// Who calls whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    Us,
+    Them,
+}
+
 /// One dialog.
 #[derive(Debug, Clone)]
 pub struct Dialog {
     pub id: DialogId,
     pub life: Life,
+    /// Whose INVITE began it; the Call-ID is theirs (RFC 3261 section 14.1 asks).
+    pub caller: Caller,
     pub call_id: Bytes,
     pub local_tag: Bytes,
     /// Empty until the other side has chosen one.
@@ -70,16 +84,85 @@ pub struct Dialog {
     pub flow: Flow,
     /// Their INVITE (first or again) that our user has not answered: transaction, number and the request.
     pub offered: Option<(u64, Message)>,
-    /// Our re-INVITE that is under way: its transaction.
-    pub offering: Option<u64>,
+    /// Their UPDATE or PRACK with an offer that our user has not answered.
+    pub updated: Option<(u64, Message)>,
+    /// Our re-INVITE or UPDATE that is under way.
+    pub offering: Option<Sent>,
     pub unacknowledged: Option<Unacknowledged>,
     /// Hang up as soon as the ACK is there (section 15: a callee must wait for it).
     pub hang_up: Option<Option<String>>,
+    /// Whose offer waits for its answer (RFC 3264): there is never more than one.
+    pub offer: Offer,
+    /// The SDP that we sent last, for the refresh of the session by re-INVITE.
+    pub sdp: Bytes,
+    pub peer: Peer,
+    /// Our reliable provisional responses.
+    pub reliable: Reliable,
+    /// The early dialogs of an INVITE of ours.
+    pub forks: Vec<Fork>,
+    pub session: Option<session::Agreed>,
+    /// The shortest session interval that the other side has asked for, in seconds.
+    pub min_session: u64,
+    /// An offer of ours that met one of theirs.
+    pub retry: Option<Retry>,
+    pub referral: Option<Referral>,
+    pub ack: Ack,
 }
 
 impl Dialog {
+    /// A dialog about which nothing is agreed yet.
+    pub fn new(id: DialogId, life: Life, (call_id, local_tag): Key, flow: Flow) -> Dialog {
+        Dialog {
+            id,
+            caller: if matches!(life, Life::Invited { .. }) { Caller::Them } else { Caller::Us },
+            life,
+            call_id,
+            local_tag,
+            remote_tag: Bytes::new(),
+            local: String::new(),
+            remote: String::new(),
+            local_cseq: 0,
+            remote_cseq: None,
+            target: String::new(),
+            routes: Vec::new(),
+            flow,
+            offered: None,
+            updated: None,
+            offering: None,
+            unacknowledged: None,
+            hang_up: None,
+            offer: Offer::None,
+            sdp: Bytes::new(),
+            peer: Peer::default(),
+            reliable: Reliable::default(),
+            forks: Vec::new(),
+            session: None,
+            min_session: 0,
+            retry: None,
+            referral: None,
+            ack: Ack::default(),
+        }
+    }
+
+    /// Nothing is under way but the call itself: a new offer or refresh of ours may begin (RFC 3311 section 5.1).
+    pub fn is_free(&self) -> bool {
+        matches!(self.life, Life::Up)
+            && self.offer == Offer::None
+            && self.offered.is_none()
+            && self.updated.is_none()
+            && self.offering.is_none()
+            && self.unacknowledged.is_none()
+    }
+
     pub fn key(&self) -> Key {
         (self.call_id.clone(), self.local_tag.clone())
+    }
+
+    /// Agrees to what a request asks of the session timer; the answer stands in our 2xx (RFC 4028 section 9).
+    pub fn agree(&mut self, request: &Message, wish: Duration) -> Option<session::Agreed> {
+        self.min_session = self.min_session.max(session::min(request));
+        self.session = session::answer(request, wish.as_secs(), self.session);
+        self.session
     }
 
     /// Takes the target from a target refresh request or response (section 12.2).
@@ -158,23 +241,14 @@ mod tests {
             peer: "127.0.0.1:5070".parse().unwrap(),
             connection: 0,
         };
+        let key = (Bytes::from_static(b"c"), Bytes::from_static(b"l"));
         Dialog {
-            id: DialogId(1),
-            life: Life::Up,
-            call_id: Bytes::from_static(b"c"),
-            local_tag: Bytes::from_static(b"l"),
             remote_tag: Bytes::from_static(b"r"),
             local: "<sip:us@h>;tag=l".into(),
             remote: "<sip:them@h>;tag=r".into(),
-            local_cseq: 0,
-            remote_cseq: None,
             target: "sip:them@192.0.2.5:5062".into(),
             routes: routes.iter().map(|r| (*r).to_owned()).collect(),
-            flow,
-            offered: None,
-            offering: None,
-            unacknowledged: None,
-            hang_up: None,
+            ..Dialog::new(DialogId(1), Life::Up, key, flow)
         }
     }
 

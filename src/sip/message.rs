@@ -230,6 +230,11 @@ impl Message {
         self.headers(name).map(|line| 1 + memchr::memchr_iter(b',', line).count()).sum()
     }
 
+    /// Whether a list of tokens (Supported, Require, Allow) has this one, in any case.
+    pub fn has_tag(&self, name: Name, tag: &str) -> bool {
+        self.list(name).any(|item| item.eq_ignore_ascii_case(tag.as_bytes()))
+    }
+
     pub fn count(&self, name: Name) -> usize {
         self.fields.iter().filter(|f| f.name == name).count()
     }

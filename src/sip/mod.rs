@@ -14,7 +14,10 @@ pub mod multipart;
 pub mod name;
 pub mod overload;
 pub mod parse;
+pub mod privacy;
+pub mod reason;
 pub mod server;
+pub mod session;
 pub mod stream;
 #[cfg(feature = "daemon")]
 pub mod task;
@@ -26,9 +29,10 @@ pub mod via;
 pub use address::NameAddr;
 pub use advertised::Advertised;
 pub use build::Builder;
-pub use endpoint::{Command, DialogId, Endpoint, Event, Flow, Invite, Output, Transport, TrunkName, Why};
+pub use endpoint::{Command, DialogId, Endpoint, Event, Flow, Invite, Output, ReferTo, Transport, TrunkName, Why};
 pub use message::{Framing, Message};
 pub use name::{Method, Name};
+pub use reason::Reason;
 #[cfg(feature = "daemon")]
 pub use task::{Handle, Refusals, Trace};
 pub use trunk::{Cidr, Trunk, Trunks, Unlisted};

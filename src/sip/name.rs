@@ -48,6 +48,13 @@ names! {
     MinSe = "Min-SE";
     Warning = "Warning";
     Authorization = "Authorization";
+    RSeq = "RSeq";
+    RAck = "RAck";
+    ReferTo = "Refer-To", b'r';
+    ReferredBy = "Referred-By", b'b';
+    SubscriptionState = "Subscription-State";
+    Privacy = "Privacy";
+    UserToUser = "User-to-User";
 }
 
 /// A long name's place in [`SLOTS`], from its length and its ends in any case.

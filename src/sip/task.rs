@@ -112,6 +112,7 @@ impl Bound {
         let config = endpoint::Config {
             agent: self.config.agent.clone(),
             advertised: self.config.advertised.clone(),
+            session: self.config.session,
             max_dialogs: self.config.max_dialogs,
             max_transactions: self.config.max_transactions,
             retry_after: self.config.retry_after,
@@ -234,7 +235,7 @@ impl Task {
                 None => {
                     let reason =
                         format!("not listening on {} towards {}", invite.flow.transport.as_str(), invite.flow.peer);
-                    return self.tell(now, Event::Failed { dialog: invite.dialog, code: 503, reason });
+                    return self.tell(now, Event::Failed { dialog: invite.dialog, code: 503, reason, cause: None });
                 }
             },
             command => command,

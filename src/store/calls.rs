@@ -36,7 +36,18 @@ impl Store {
 
     /// The call is over; the first end stands.
     pub async fn call_ended(&self, call: CallId, why: &str, at: Timestamp) -> Result<(), Error> {
-        self.write(Ended { call, why: why.to_owned(), at }).await
+        self.call_ended_because(call, why, None, at).await
+    }
+
+    /// As [`Store::call_ended`], with what the other side gave as its reason (RFC 3326).
+    pub async fn call_ended_because(
+        &self,
+        call: CallId,
+        why: &str,
+        reason: Option<String>,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        self.write(Ended { call, why: why.to_owned(), reason, at }).await
     }
 
     /// Nothing was said or keyed: the call has no ticket and needs none.
@@ -85,7 +96,9 @@ impl Store {
         };
         let (id, began, answered, line, caller, display, trunk, keys) = read().map_err(|error| self.sort(&error))?;
         let id = known("a call's id", id.parse())?;
-        Ok((CallRow { id, line, caller, display, trunk, began: time(began)?, answered: time(answered)? }, keys))
+        let (began, answered) = (time(began)?, time(answered)?);
+        let user_to_user = row.try_get("user_to_user").map_err(|error| self.sort(&error))?;
+        Ok((CallRow { id, line, caller, display, trunk, user_to_user, began, answered }, keys))
     }
 
     pub(super) async fn segments_of(&self, db: &mut SqliteConnection, call: CallId) -> Result<Vec<SegmentRow>, Error> {
@@ -122,14 +135,15 @@ impl Write for Began {
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         let row = &self.0;
         sqlx::query(
-            "INSERT INTO calls (id, line, caller, display, trunk, began, answered) VALUES (?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO calls (id, line, caller, display, trunk, user_to_user, began, answered)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         )
         .bind(row.id.to_string())
         .bind(&row.line)
         .bind(&row.caller)
         .bind(&row.display)
         .bind(&row.trunk)
+        .bind(&row.user_to_user)
         .bind(millis(row.began))
         .bind(millis(row.answered))
         .execute(db)
@@ -223,15 +237,17 @@ impl Write for Keyed {
 struct Ended {
     call: CallId,
     why: String,
+    reason: Option<String>,
     at: Timestamp,
 }
 
 impl Write for Ended {
     type Out = ();
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
-        sqlx::query("UPDATE calls SET ended = ?, why = ? WHERE id = ? AND ended IS NULL")
+        sqlx::query("UPDATE calls SET ended = ?, why = ?, reason = ? WHERE id = ? AND ended IS NULL")
             .bind(millis(self.at))
             .bind(&self.why)
+            .bind(&self.reason)
             .bind(self.call.to_string())
             .execute(db)
             .await?;

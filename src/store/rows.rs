@@ -20,6 +20,8 @@ pub struct CallRow {
     /// What the caller's side calls itself: never trusted.
     pub display: Option<String>,
     pub trunk: String,
+    /// What the caller's side gave along for ours (User-to-User, RFC 7433), as written.
+    pub user_to_user: Option<String>,
     pub began: Timestamp,
     pub answered: Timestamp,
 }

@@ -14,6 +14,8 @@ pub struct Run<'a> {
     pub fields: Vec<String>,
     pub calls: usize,
     pub rate: usize,
+    /// Where SIPp sits: `127.0.0.1` or `::1`.
+    pub address: &'a str,
     pub more: Vec<&'a str>,
     /// Raw A-law that the scenario finds as `speech.alaw`.
     pub speech: Vec<u8>,
@@ -27,6 +29,7 @@ impl<'a> Run<'a> {
             fields: vec![format!("{caller};{key}")],
             calls: 1,
             rate: 1,
+            address: "127.0.0.1",
             more: Vec::new(),
             speech: Vec::new(),
         }
@@ -42,7 +45,7 @@ impl<'a> Run<'a> {
             .arg(target.to_string())
             .arg("-sf")
             .arg(root().join(format!("tests/sipp/{}.xml", self.scenario)))
-            .args(["-s", self.number, "-i", "127.0.0.1", "-inf", "fields.csv", "-nostdin", "-timeout_error"])
+            .args(["-s", self.number, "-i", self.address, "-inf", "fields.csv", "-nostdin", "-timeout_error"])
             .args([
                 "-m",
                 &self.calls.to_string(),
@@ -54,7 +57,7 @@ impl<'a> Run<'a> {
                 "-error_file",
                 "err.log",
             ])
-            .args(["-mi", "127.0.0.1", "-mp", &media.to_string()])
+            .args(["-mi", self.address, "-mp", &media.to_string()])
             .args(&self.more)
             .current_dir(temp.path())
             .stdin(Stdio::null())

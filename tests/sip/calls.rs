@@ -7,14 +7,14 @@ use jiesu::sip::{Command, DialogId, Invite, Message, Name, Transport};
 
 use crate::desk::{Desk, US, flow, invite, request, to_of};
 
-const SDP: &str = "v=0\r\n";
+pub const SDP: &str = "v=0\r\n";
 
-fn seconds(n: f64) -> Duration {
+pub fn seconds(n: f64) -> Duration {
     Duration::from_secs_f64(n)
 }
 
 /// An endpoint that was called; what the INVITE caused is looked at.
-fn invited() -> (Desk, DialogId) {
+pub fn invited() -> (Desk, DialogId) {
     let mut desk = Desk::new();
     desk.gets(invite());
     let dialog = desk.dialog();
@@ -23,7 +23,7 @@ fn invited() -> (Desk, DialogId) {
 }
 
 /// … and that answered. The third value is its To with tag.
-fn answered() -> (Desk, DialogId, String) {
+pub fn answered() -> (Desk, DialogId, String) {
     let (mut desk, dialog) = invited();
     desk.command(Command::Answer { dialog, sdp: SDP.into() });
     let answer = desk.only();
@@ -32,7 +32,7 @@ fn answered() -> (Desk, DialogId, String) {
 }
 
 /// … and whose answer was acknowledged.
-fn up() -> (Desk, DialogId, String) {
+pub fn up() -> (Desk, DialogId, String) {
     let (mut desk, dialog, to) = answered();
     desk.gets(request("ACK", 1, "ack", &to, ""));
     assert_eq!((desk.sent(), desk.events()), (vec![], vec!["Confirmed".into()]));
@@ -40,7 +40,7 @@ fn up() -> (Desk, DialogId, String) {
 }
 
 /// When things are sent in the next `span`, in milliseconds from now, with what.
-fn schedule(desk: &mut Desk, span: Duration) -> Vec<(u128, String)> {
+pub fn schedule(desk: &mut Desk, span: Duration) -> Vec<(u128, String)> {
     desk.sent.clear();
     let (start, until) = (desk.now, desk.now + span);
     let mut list = Vec::new();
@@ -53,7 +53,7 @@ fn schedule(desk: &mut Desk, span: Duration) -> Vec<(u128, String)> {
     list
 }
 
-fn times(list: &[(u128, String)], what: &str) -> Vec<u128> {
+pub fn times(list: &[(u128, String)], what: &str) -> Vec<u128> {
     list.iter().filter(|(_, w)| w == what).map(|(at, _)| *at).collect()
 }
 
@@ -332,7 +332,7 @@ fn draining_and_limits() {
 
 // ---- calls of ours
 
-fn call(desk: &mut Desk, transport: Transport) -> (DialogId, Message) {
+pub fn call(desk: &mut Desk, transport: Transport) -> (DialogId, Message) {
     let dialog = desk.endpoint.ids().next();
     let invite = Invite {
         dialog,
@@ -341,6 +341,7 @@ fn call(desk: &mut Desk, transport: Transport) -> (DialogId, Message) {
         from: "sip:12345@192.0.2.1".into(),
         display: Some("a\"b\\c\r\nX: y".into()),
         sdp: SDP.into(),
+        routes: Vec::new(),
         headers: vec![("X-Test".into(), "1\r\nEvil: 2".into())],
     };
     desk.command(Command::Invite(Box::new(invite)));
@@ -348,7 +349,7 @@ fn call(desk: &mut Desk, transport: Transport) -> (DialogId, Message) {
 }
 
 /// Their response to a request of ours.
-fn response(request: &Message, code: u16, more: &str) -> String {
+pub fn response(request: &Message, code: u16, more: &str) -> String {
     let value = |name| String::from_utf8_lossy(request.header(name).expect("every request has it")).into_owned();
     let to = value(Name::To);
     let to = if to.contains("tag=") || code == 100 { to } else { format!("{to};tag=theirs") };
@@ -479,7 +480,7 @@ fn nobody_is_left_ringing() {
 #[test]
 fn a_re_invite_of_ours() {
     let (mut desk, dialog, _) = up();
-    for (code, event) in [(200, "AnsweredAgain"), (491, "RefusedAgain 491"), (488, "RefusedAgain 488")] {
+    for (code, event) in [(200, "AnsweredAgain"), (500, "RefusedAgain 500"), (488, "RefusedAgain 488")] {
         desk.command(Command::OfferAgain { dialog, sdp: SDP.into() });
         let invite = desk.only();
         desk.gets(response(&invite, code, ""));

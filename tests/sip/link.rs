@@ -61,7 +61,11 @@ struct World {
 impl World {
     fn new(seed: u64, weather: Weather) -> World {
         let now = Instant::now();
-        let side = |n: u8| Endpoint::new(Config { trunks: everywhere(), ..Config::default() }, [n ^ seed as u8; 32]);
+        let side = |n: u8| {
+            // Sessions so short that calls live through several refreshes.
+            let config = Config { trunks: everywhere(), session: Duration::from_secs(90), ..Config::default() };
+            Endpoint::new(config, [n ^ seed as u8; 32])
+        };
         World {
             random: SmallRng::seed_from_u64(seed),
             weather,
@@ -98,6 +102,7 @@ impl World {
             from: format!("sip:a@{local}"),
             display: None,
             sdp: Bytes::from_static(SDP),
+            routes: Vec::new(),
             headers: Vec::new(),
         };
         self.dialogs.insert((side, dialog), Heard::Begun);
@@ -158,6 +163,10 @@ impl World {
                 (Heard::Answered, "answered")
             }
             Event::Confirmed { .. } => (Heard::Answered, "confirmed"),
+            Event::Progressed { .. } => {
+                assert_eq!(*heard, Heard::Begun);
+                (*heard, "progressed")
+            }
             Event::AnsweredAgain { .. } => (*heard, "answered_again"),
             Event::RefusedAgain { code: 491, .. } => (*heard, "glare"),
             _ => (*heard, "other"),
@@ -173,6 +182,9 @@ impl World {
         match event {
             Event::Invited { .. } => {
                 self.wish(side, (0.0, 2.0), Command::Ring { dialog });
+                if self.random.random_bool(0.5) {
+                    self.wish(side, (0.0, 5.0), Command::Progress { dialog, sdp: sdp.clone() });
+                }
                 match self.random.random_range(0..20) {
                     0 => {} // never answers
                     1..4 => {
@@ -259,8 +271,19 @@ const FINE: Weather =
 #[test]
 fn fine_weather_loses_no_call() {
     let heard = sum((0..50).map(|seed| run(seed, FINE)));
-    assert_eq!((heard.get("gone"), heard.get("no_ack")), (None, None), "{heard:?}");
-    for word in ["answered", "confirmed", "caller", "us", "cancelled", "refused", "failed", "answered_again", "glare"] {
+    assert_eq!((heard.get("gone"), heard.get("no_ack"), heard.get("expired")), (None, None, None), "{heard:?}");
+    for word in [
+        "answered",
+        "confirmed",
+        "caller",
+        "us",
+        "cancelled",
+        "refused",
+        "failed",
+        "answered_again",
+        "glare",
+        "progressed",
+    ] {
         assert!(heard.get(word).is_some_and(|n| *n > 5), "{word} hardly ever happens: {heard:?}");
     }
     assert_eq!(heard["answered"], heard["confirmed"]);

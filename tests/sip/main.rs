@@ -6,8 +6,11 @@
 mod calls;
 mod desk;
 mod differential;
+mod extensions;
 mod link;
+mod midcall;
 mod overload;
+mod soup;
 mod syntax;
 mod torture;
 mod trust;

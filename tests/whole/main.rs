@@ -3,6 +3,7 @@
 #[path = "../house/mod.rs"]
 mod house;
 
+mod dialogs;
 mod durability;
 mod endings;
 mod hearing;

@@ -10,15 +10,17 @@ use tokio::task::JoinSet;
 
 use crate::asr;
 use crate::filing::{Heard, How, Matter};
-use crate::ivr::{Context, Interpreter};
+use crate::ivr::{By, Context, Interpreter};
 use crate::media::{Command as Audio, Connect, Event as AudioEvent, Leg, LegId, ListenLimits, Prompt};
 use crate::sdp;
-use crate::sip::{Command, Event};
+use crate::sip::{Command, Event, Reason};
 use crate::store::{CallRow, SegmentRow};
 
 use super::clerk::{self, Clerk, Done, Job};
+use super::early::Early;
 use super::invitation::Invitation;
-use super::{Desk, bridge};
+use super::{Desk, bridge, early};
+use crate::call::keys;
 use crate::call::session::{Input, Output, Session};
 
 /// Answers of the call's helpers.
@@ -57,19 +59,21 @@ struct Call<'a> {
     hears: bool,
     closing: bool,
     over: bool,
+    /// What the other side gave as its reason when it hung up.
+    reason: Option<String>,
 }
 
 /// Runs the call to its end.
 pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Receiver<Event>) {
     let dialog = invitation.dialog;
-    let leg = match desk.media.open(None) {
+    let mut leg = match desk.media.open(None) {
         Ok(leg) => leg,
         Err(_) => {
             let remedy = "no RTP port is free; widen media.ports in jiesu.toml";
             return refuse(desk, &invitation, 503, "Service Unavailable", "no_port", remedy).await;
         }
     };
-    let ours = sdp::Ours::new(invitation.address, leg.local().port(), &desk.codecs);
+    let mut ours = sdp::Ours::new(invitation.address, leg.local().port(), &desk.codecs);
     let body = match &invitation.offer {
         Some(offer) => match sdp::answer_bytes(offer, &ours) {
             Ok(answered) => {
@@ -101,6 +105,12 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
     if !ringing(desk, &invitation, &mut events).await {
         return;
     }
+    let mut offered = invitation.offer.is_none();
+    match early::announce(desk, &invitation, &mut leg, &mut ours, &body, &mut events).await {
+        Early::GaveUp => return,
+        Early::Agreed => offered = false,
+        Early::Open => {}
+    }
     if desk.sip.send(Command::Answer { dialog, sdp: body }).await.is_err() {
         return;
     }
@@ -112,10 +122,10 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         caller: invitation.caller.clone(),
         display: invitation.display.clone(),
         trunk: invitation.trunk.clone(),
+        user_to_user: invitation.user_to_user.clone(),
         began: invitation.began,
         answered: Timestamp::now(),
     }));
-    let offered = invitation.offer.is_none();
     let mut call = Call {
         desk,
         invitation,
@@ -133,6 +143,7 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         hears: true,
         closing: false,
         over: false,
+        reason: None,
     };
     call.live(&mut events).await;
     let Call { clerk, .. } = call;
@@ -194,12 +205,12 @@ impl Call<'_> {
                     Some(Input::Deadline)
                 }
                 () = self.desk.ending.cancelled(), if !self.closing => {
-                    self.hang_up().await;
+                    self.hang_up(41, "Temporary failure").await;
                     Some(Input::Ended { why: "drain" })
                 }
                 () = tokio::time::sleep_until(longest), if !self.closing => {
                     tracing::warn!(call = %self.invitation.id, "the longest time of a call is over (calls.longest)");
-                    self.hang_up().await;
+                    self.hang_up(102, "Recovery on timer expiry").await;
                     Some(Input::Ended { why: "longest" })
                 }
             };
@@ -217,7 +228,7 @@ impl Call<'_> {
             Some(Event::Confirmed { sdp, .. }) => {
                 if self.offered && !self.take_answer(sdp) {
                     // RFC 3261 13.3.1.4 / ATTACKS 13: an ACK without the answer that was due ends the call.
-                    self.hang_up().await;
+                    self.hang_up(111, "Protocol error").await;
                     return Some(Input::Ended { why: "no_answer_in_ack" });
                 }
                 Some(Input::Confirmed)
@@ -226,7 +237,27 @@ impl Call<'_> {
                 self.reoffered(sdp).await;
                 None
             }
-            Some(Event::Ended { why, .. }) => Some(Input::Ended { why: why.as_str() }),
+            Some(Event::Info { content_type, body, .. }) => match keys::of_info(&content_type, &body) {
+                Some(key) => self.keyed(key),
+                None => None,
+            },
+            // A re-INVITE of ours that only keeps the session alive (RFC 4028); its answer may move the audio all the same.
+            Some(Event::AnsweredAgain { sdp: Some(sdp), .. }) => {
+                if !self.take_answer(Some(sdp)) {
+                    tracing::info!(call = %self.invitation.id, "the answer to our refresh cannot be used; the audio stays");
+                }
+                None
+            }
+            Some(Event::Referred { code, over, .. }) => {
+                if let Some(transfer) = &self.transfer {
+                    transfer.referred(code, over);
+                }
+                None
+            }
+            Some(Event::Ended { why, reason, .. }) => {
+                self.reason = reason.map(|reason| reason.to_string());
+                Some(Input::Ended { why: why.as_str() })
+            }
             Some(_) => None,
             None => {
                 self.signalled = false;
@@ -242,39 +273,25 @@ impl Call<'_> {
     }
 
     async fn reoffered(&mut self, offer: Option<Bytes>) {
-        let dialog = self.invitation.dialog;
-        self.ours.version += 1;
-        let command = match offer {
-            None => {
-                self.offered = true;
-                Command::AnswerAgain { dialog, sdp: sdp::offer(&self.ours) }
-            }
-            Some(offer) => match sdp::answer_bytes(&offer, &self.ours) {
-                Ok(answered) => {
-                    let connect = Connect::from_sdp(&answered, self.invitation.source);
-                    match self.leg.command(Audio::Connect(connect)) {
-                        Ok(()) => Command::AnswerAgain { dialog, sdp: answered.sdp },
-                        Err(_) => Command::RefuseAgain { dialog, code: 500 },
-                    }
-                }
-                Err(error) => {
-                    tracing::info!(call = %self.invitation.id, %error, "re-INVITE refused, the call goes on");
-                    Command::RefuseAgain { dialog, code: 488 }
-                }
-            },
-        };
+        self.offered = offer.is_none();
+        let command = reoffered(&self.invitation, &self.leg, &mut self.ours, offer);
         self.tell_sip(command).await;
+    }
+
+    /// A key, however it came.
+    fn keyed(&self, key: char) -> Option<Input> {
+        match &self.transfer {
+            Some(transfer) => {
+                transfer.digit(key);
+                None
+            }
+            None => Some(Input::Digit(key)),
+        }
     }
 
     fn audio_event(&mut self, event: Option<AudioEvent>) -> Option<Input> {
         match event {
-            Some(AudioEvent::Digit(key)) => {
-                if let Some(transfer) = &self.transfer {
-                    transfer.digit(key);
-                    return None;
-                }
-                Some(Input::Digit(key))
-            }
+            Some(AudioEvent::Digit(key)) => self.keyed(key),
             Some(AudioEvent::PlayDone { play, .. }) => Some(Input::PlayDone { play }),
             Some(AudioEvent::Segment(segment)) => Some(Input::Segment(segment)),
             Some(AudioEvent::NoInput { listen }) => Some(Input::NoInput { listen }),
@@ -368,9 +385,9 @@ impl Call<'_> {
                     self.session.input(Input::Status(None));
                 }
             }
-            Output::Transfer { target } => self.transfer(&target),
+            Output::Transfer { target, by } => self.transfer(&target, by),
             Output::Hangup => {
-                self.hang_up().await;
+                self.hang_up(16, "Normal call clearing").await;
                 self.session.input(Input::Ended { why: "flow" });
             }
             Output::CloseLeg => {
@@ -381,8 +398,9 @@ impl Call<'_> {
             Output::Note(line) => tracing::debug!(call = %self.invitation.id, node = self.session.node(), "{line}"),
             Output::Over { why } => {
                 metrics::counter!("jiesu_calls_ended_total", "why" => why).increment(1);
-                tracing::info!(call = %self.invitation.id, why, ticket = self.session.record().number, "over");
-                if !self.clerk.write(Job::Ended { why, at: Timestamp::now() }) {
+                let reason = self.reason.take();
+                tracing::info!(call = %self.invitation.id, why, reason, ticket = self.session.record().number, "over");
+                if !self.clerk.write(Job::Ended { why, reason, at: Timestamp::now() }) {
                     self.over = true;
                 }
             }
@@ -448,13 +466,21 @@ impl Call<'_> {
         }
     }
 
-    fn transfer(&mut self, target: &str) {
+    fn transfer(&mut self, target: &str, by: By) {
         let (up, joined) = oneshot::channel();
-        let caller = self.invitation.caller.as_deref();
-        match bridge::Transfer::start(self.desk, caller, self.leg.id(), target, up) {
+        let passenger = bridge::Passenger {
+            by,
+            dialog: self.invitation.dialog,
+            leg: self.leg.id(),
+            caller: self.invitation.caller.as_deref(),
+            withheld: self.invitation.withheld,
+            us: self.invitation.own_uri(),
+        };
+        match bridge::Transfer::start(self.desk, passenger, target, up) {
             Ok((transfer, ended)) => {
                 self.transfer = Some(transfer);
-                self.joined = Some(joined);
+                // Only a bridge has a far leg that the caller's is joined to.
+                self.joined = (by == By::Bridge).then_some(joined);
                 let prompts = self.invitation.programme.speaker.ringback();
                 self.audio(Audio::Play { play: bridge::RINGBACK, prompts, barge_in: false });
                 self.back.spawn(async move { Back::Transferred(ended.await) });
@@ -482,13 +508,32 @@ impl Call<'_> {
         }
     }
 
-    async fn hang_up(&self) {
-        self.tell_sip(Command::Hangup { dialog: self.invitation.dialog, reason: None }).await;
+    /// BYE with its cause, in Q.850's numbers (RFC 3326).
+    async fn hang_up(&self, cause: u16, text: &str) {
+        let reason = Some(Reason::q850(cause, text).to_string());
+        self.tell_sip(Command::Hangup { dialog: self.invitation.dialog, reason }).await;
     }
 
     async fn tell_sip(&self, command: Command) {
         if self.desk.sip.send(command).await.is_err() {
             tracing::debug!(call = %self.invitation.id, "SIP is stopping");
+        }
+    }
+}
+
+/// Answers an offer in mid-call, or before the answer; without one ours is asked for.
+pub(super) fn reoffered(invitation: &Invitation, leg: &Leg, ours: &mut sdp::Ours, offer: Option<Bytes>) -> Command {
+    let dialog = invitation.dialog;
+    ours.version += 1;
+    let Some(offer) = offer else { return Command::AnswerAgain { dialog, sdp: sdp::offer(ours) } };
+    match sdp::answer_bytes(&offer, ours) {
+        Ok(answered) => match leg.command(Audio::Connect(Connect::from_sdp(&answered, invitation.source))) {
+            Ok(()) => Command::AnswerAgain { dialog, sdp: answered.sdp },
+            Err(_) => Command::RefuseAgain { dialog, code: 500 },
+        },
+        Err(error) => {
+            tracing::info!(call = %invitation.id, %error, "offer refused, the call goes on");
+            Command::RefuseAgain { dialog, code: 488 }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Transfer: a second leg to somebody else, joined to the caller's (RFC 5359 calls it a back-to-back bridge).
 //!
 //! The caller's dialog stays ours, so that the recording, the ticket and a failed transfer stay ours too: the audio
-//! is passed on inside one media thread.
+//! is passed on inside one media thread. Where the flow says so, the caller's side is asked to call the target itself
+//! instead; see [`super::refer`].
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -10,12 +11,14 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::call::session::Input;
+use crate::ivr::By;
 use crate::media::{Command as Audio, LegId};
 use crate::sip::task::route_to;
-use crate::sip::{Event, Transport, Uri};
+use crate::sip::{DialogId, Event, Transport, Uri, privacy};
 
 use super::Desk;
 use super::originate::{Destination, Outbound};
+use super::refer::{Referral, Referred};
 
 /// The play number of the tone that the caller hears while it rings; the interpreter counts from 1.
 pub const RINGBACK: u32 = u32::MAX;
@@ -23,7 +26,20 @@ pub const RINGBACK: u32 = u32::MAX;
 /// A transfer under way or established. Dropping it ends the second leg.
 pub struct Transfer {
     digits: mpsc::Sender<char>,
+    /// How the caller's side fares with our REFER.
+    referred: mpsc::Sender<Referred>,
     _stop: oneshot::Sender<()>,
+}
+
+/// Who is put through, and how.
+pub struct Passenger<'a> {
+    pub by: By,
+    pub dialog: DialogId,
+    pub leg: LegId,
+    pub caller: Option<&'a str>,
+    pub withheld: bool,
+    /// Our URI as the caller's side knows it.
+    pub us: String,
 }
 
 impl Transfer {
@@ -35,33 +51,55 @@ impl Transfer {
         }
     }
 
-    /// Calls `target`; the future ends with the session's input, and `up` is told when the two legs are joined.
+    /// Passes on what a NOTIFY said.
+    pub fn referred(&self, code: u16, over: bool) {
+        // More than 16 that nobody has taken: the other side floods; the last one that is missed is a time-out.
+        if self.referred.try_send(Referred { code, over }).is_err() {
+            metrics::counter!("jiesu_transfer_notify_dropped_total").increment(1);
+        }
+    }
+
+    /// Calls `target`, or has the caller's side call it; the future ends with the session's input, and `up` is told when the two legs are joined.
     ///
     /// # Errors
     /// The target is not a SIP address that can be called.
     pub fn start(
         desk: &Arc<Desk>,
-        caller: Option<&str>,
-        leg: LegId,
+        passenger: Passenger<'_>,
         target: &str,
         up: oneshot::Sender<LegId>,
     ) -> Result<(Transfer, impl Future<Output = Input> + Send + use<>), &'static str> {
-        let destination = destination(desk, caller, target)?;
+        // Whoever refers does not call the target, and need not know the way.
+        let destination = match passenger.by {
+            By::Refer => None,
+            By::Bridge | By::Attended => Some(destination(desk, &passenger, target)?),
+        };
         let (stop, stopped) = oneshot::channel();
         let (digits, keys) = mpsc::channel(16);
+        let (referred, told) = mpsc::channel(16);
         let desk = desk.clone();
+        let Passenger { by, dialog, leg, us, .. } = passenger;
+        let referral = Referral { dialog, us, told };
+        let target = target.to_owned();
         let run = async move {
+            let work = async {
+                match (by, &destination) {
+                    (By::Bridge, Some(destination)) => join(&desk, destination, leg, up, keys).await,
+                    (By::Attended, Some(destination)) => referral.attended(&desk, destination, leg).await,
+                    (_, _) => referral.blind(&desk, target).await,
+                }
+            };
             tokio::select! {
-                input = join(&desk, &destination, leg, up, keys) => input,
+                input = work => input,
                 // The caller hung up: what was begun is cancelled or hung up by its own guards.
                 _ = stopped => Input::TransferEnded,
             }
         };
-        Ok((Transfer { digits, _stop: stop }, run))
+        Ok((Transfer { digits, referred, _stop: stop }, run))
     }
 }
 
-fn destination(desk: &Desk, caller: Option<&str>, target: &str) -> Result<Destination, &'static str> {
+fn destination(desk: &Desk, passenger: &Passenger<'_>, target: &str) -> Result<Destination, &'static str> {
     let uri = Uri::parse(target.as_bytes()).map_err(|_| "not a SIP URI")?;
     // Names are resolved by trunks, which come with the carriers.
     let ip = uri.ip().ok_or("the host is not an IP address")?;
@@ -74,8 +112,12 @@ fn destination(desk: &Desk, caller: Option<&str>, target: &str) -> Result<Destin
         uri: target.to_owned(),
         to: SocketAddr::new(ip, uri.port.unwrap_or(5060)),
         transport,
-        from: format!("sip:{}@{host}", caller.unwrap_or("anonymous")),
-        display: None,
+        from: match passenger.caller {
+            _ if passenger.withheld => privacy::ANONYMOUS.to_owned(),
+            caller => format!("sip:{}@{host}", caller.unwrap_or("anonymous")),
+        },
+        display: passenger.withheld.then(|| "Anonymous".to_owned()),
+        withheld: passenger.withheld,
         ring: desk.config.transfer_ring,
     })
 }

@@ -39,6 +39,8 @@ pub enum Job {
     },
     Ended {
         why: &'static str,
+        /// What the other side gave as its reason.
+        reason: Option<String>,
         at: Timestamp,
     },
 }
@@ -113,8 +115,8 @@ async fn work(
             }
             Job::File(matter) => Some(Done::Filed(file(&desk, &programme, &matter).await)),
             Job::LookUp { caller } => Some(Done::Status(look_up(&desk, &caller).await)),
-            Job::Ended { why, at } => {
-                note("end", call, desk.store.call_ended(call, why, at).await);
+            Job::Ended { why, reason, at } => {
+                note("end", call, desk.store.call_ended_because(call, why, reason, at).await);
                 Some(Done::Closed)
             }
         };

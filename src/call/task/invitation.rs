@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::id::CallId;
 use crate::ivr::Chosen;
-use crate::sip::{self, DialogId, Message, Name};
+use crate::sip::{self, DialogId, Message, Name, privacy};
 
 use super::{Desk, Programme};
 
@@ -22,6 +22,12 @@ pub struct Invitation {
     /// The caller's number or address: from the addr-spec only, never from the display name.
     pub caller: Option<String>,
     pub display: Option<String>,
+    /// The caller asks not to be known (RFC 3323): `caller` and `display` are empty, and calls of ours say it on.
+    pub withheld: bool,
+    /// User-to-User (RFC 7433), as written, of no meaning to us.
+    pub user_to_user: Option<String>,
+    /// The caller's side takes 100rel: early media needs no offer in the INVITE.
+    pub reliable: bool,
     pub chosen: Chosen,
     pub trunk: String,
     pub source: IpAddr,
@@ -55,7 +61,8 @@ impl Invitation {
             &listed(Name::Diversion),
             &listed(Name::HistoryInfo),
         );
-        let from = request.from().ok();
+        let withheld = privacy::withheld(request);
+        let from = request.from().ok().filter(|_| !withheld);
         Invitation {
             id,
             began,
@@ -63,6 +70,9 @@ impl Invitation {
             dialog,
             caller: from.as_ref().and_then(|from| from.uri.number()),
             display: from.and_then(|from| from.display.map(|d| String::from_utf8_lossy(d).into_owned())),
+            withheld,
+            user_to_user: request.header(Name::UserToUser).and_then(printable),
+            reliable: [Name::Supported, Name::Require].iter().any(|name| request.has_tag(*name, "100rel")),
             chosen,
             trunk: trunk.to_string(),
             source: flow.peer.ip(),
@@ -76,4 +86,19 @@ impl Invitation {
     pub fn line(&self) -> &str {
         &self.chosen.line
     }
+
+    /// Our URI as the caller's side knows it.
+    pub fn own_uri(&self) -> String {
+        let host = if self.address.is_ipv6() { format!("[{}]", self.address) } else { self.address.to_string() };
+        format!("sip:{}@{host}", self.chosen.line)
+    }
+}
+
+/// The longest User-to-User that is kept: 128 octets in hexadecimal, and parameters (RFC 7433 section 4).
+const MAX_USER_TO_USER: usize = 384;
+
+/// A value that may stand in a row and on a page: printable ASCII, not endless. Others are not kept.
+fn printable(value: &[u8]) -> Option<String> {
+    let good = !value.is_empty() && value.len() <= MAX_USER_TO_USER && value.iter().all(|b| (b' '..=b'~').contains(b));
+    good.then(|| String::from_utf8_lossy(value).into_owned())
 }

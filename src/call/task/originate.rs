@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::media::{Command as Audio, Connect, Leg, LegId, Media};
 use crate::sdp;
 use crate::sip::task::route_to;
-use crate::sip::{self, Command, DialogId, Event, Invite, Transport};
+use crate::sip::{self, Command, DialogId, Event, Invite, Transport, privacy};
 
 use super::registry::Registry;
 
@@ -36,6 +36,8 @@ pub struct Destination {
     /// Our URI, for From.
     pub from: String,
     pub display: Option<String>,
+    /// The caller is not to be known: Privacy asks the next hop to see to it (RFC 3325).
+    pub withheld: bool,
     /// How long it may ring.
     pub ring: Duration,
 }
@@ -109,7 +111,8 @@ impl Originator {
             from: destination.from.clone(),
             display: destination.display.clone(),
             sdp: sdp::offer(&ours),
-            headers: Vec::new(),
+            routes: Vec::new(),
+            headers: destination.withheld.then(|| ("Privacy".to_owned(), privacy::ID.to_owned())).into_iter().collect(),
         }));
         self.sip.send(invite).await.map_err(|_| NoCall::Stopping)?;
         let body = match tokio::time::timeout(destination.ring, attempt.answered()).await {

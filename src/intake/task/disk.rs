@@ -110,6 +110,7 @@ pub(super) fn orphan(id: CallId, began: Timestamp) -> Unsettled {
         caller: None,
         display: None,
         trunk: "unknown".to_owned(),
+        user_to_user: None,
         began,
         answered: began,
     };

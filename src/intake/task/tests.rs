@@ -43,6 +43,7 @@ fn call(n: u128) -> CallRow {
         caller: Some("13800000000".into()),
         display: None,
         trunk: "local".into(),
+        user_to_user: None,
         began,
         answered: began,
     }

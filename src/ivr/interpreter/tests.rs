@@ -1,6 +1,6 @@
 use super::speak::READ_BACK;
 use super::*;
-use crate::ivr::talk::Say;
+use crate::ivr::talk::{By, Say};
 use crate::written::{Faults, Source};
 use proptest::prelude::*;
 
@@ -186,7 +186,10 @@ fn a_key_from_anywhere_stops_what_is_going_on() {
     // The key again changes nothing, nor does it start the transfer twice.
     assert_eq!(tell(&mut call, Input::Digit('0')), []);
     let out = tell(&mut call, Input::PlayDone { play: 3 });
-    assert_eq!(out, [Output::Transfer { target: "sip:seat@127.0.0.1".to_owned() }, Output::Deadline(None)]);
+    assert_eq!(
+        out,
+        [Output::Transfer { target: "sip:seat@127.0.0.1".to_owned(), by: By::Bridge }, Output::Deadline(None)]
+    );
     assert_eq!(tell(&mut call, Input::Digit('0')), []);
     tell(&mut call, Input::TransferEnded);
     assert_eq!(call.node(), "bye");

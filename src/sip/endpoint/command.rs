@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{DialogId, Flow};
+use super::{DialogId, Flow, ReferTo};
 
 /// What our side wants. A command for a dialog that has ended, or that does not fit its state, does nothing: the
 /// network was faster, and the event that says so is on its way.
@@ -12,6 +12,12 @@ use super::{DialogId, Flow};
 pub enum Command {
     Ring {
         dialog: DialogId,
+    },
+    /// 183 with SDP: what the caller hears before the answer; `Progressed` says from when on. Reliable where the caller
+    /// takes 100rel, so the same SDP must follow in Answer. Without an offer and without 100rel it does nothing.
+    Progress {
+        dialog: DialogId,
+        sdp: Bytes,
     },
     Answer {
         dialog: DialogId,
@@ -31,7 +37,8 @@ pub enum Command {
         dialog: DialogId,
         code: u16,
     },
-    /// A re-INVITE of ours; AnsweredAgain or RefusedAgain follows, unless the call ends.
+    /// A re-INVITE of ours; AnsweredAgain or RefusedAgain follows, unless the call ends. 491 is waited out and tried
+    /// again some times.
     OfferAgain {
         dialog: DialogId,
         sdp: Bytes,
@@ -41,7 +48,18 @@ pub enum Command {
         dialog: DialogId,
         reason: Option<String>,
     },
+    /// REFER: asks the other side to call somebody else. `Referred` events tell how it goes; `by` is our URI.
+    Refer {
+        dialog: DialogId,
+        to: ReferTo,
+        by: Option<String>,
+    },
     Invite(Box<Invite>),
+    /// The ACK of a call that was begun without an offer: the answer to the offer in Answered.
+    Acknowledge {
+        dialog: DialogId,
+        sdp: Bytes,
+    },
     Cancel {
         dialog: DialogId,
     },
@@ -63,7 +81,11 @@ pub struct Invite {
     /// Our URI.
     pub from: String,
     pub display: Option<String>,
+    /// The offer. Empty: the other side shall offer, and [`Command::Acknowledge`] answers.
     pub sdp: Bytes,
+    /// Proxies that it has to pass, as values of Route, nearest first (RFC 3261 section 8.1.1.1). The nearest is
+    /// where `flow` leads.
+    pub routes: Vec<String>,
     /// Further headers.
     pub headers: Vec<(String, String)>,
 }

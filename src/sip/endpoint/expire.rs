@@ -32,6 +32,9 @@ impl Endpoint {
                 Due::ClientEnd(id) => self.client_ended(now, id, 408, "Request Timeout"),
                 Due::Repeat(dialog) => self.repeat(now, dialog),
                 Due::GiveUp(dialog) => self.give_up(now, dialog),
+                Due::Refresh(dialog) => self.refresh(now, dialog),
+                Due::Expired(dialog) => self.expired(now, dialog),
+                Due::Retry(dialog) => self.retry(now, dialog),
             }
         }
     }
@@ -76,14 +79,19 @@ impl Endpoint {
         }
         let dialog_now = self.dialogs.get(&dialog);
         match method {
-            Method::Invite if dialog_now.is_some_and(|d| d.offering == Some(id)) => self.gone(now, dialog),
+            Method::Invite | Method::Update
+                if dialog_now.is_some_and(|d| d.offering.is_some_and(|sent| sent.client() == id)) =>
+            {
+                self.gone(now, dialog);
+            }
             // (A re-INVITE of a dialog that is being left is of no more interest.)
             Method::Invite
                 if dialog_now.is_some_and(|d| matches!(d.life, Life::Calling { client, .. } if client == id)) =>
             {
-                self.fail(dialog, code, reason);
+                self.fail(dialog, code, reason, None);
             }
             Method::Bye => self.end(dialog, Why::Gone),
+            Method::Refer => self.refer_answered(dialog, code),
             _ => {}
         }
     }
@@ -91,7 +99,7 @@ impl Endpoint {
     fn repeat(&mut self, now: Instant, id: DialogId) {
         let timing = self.config.timing;
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
-        let Some(unacknowledged) = &mut dialog.unacknowledged else { return };
+        let Some(unacknowledged) = &mut dialog.unacknowledged else { return self.provisional_again(now, id) };
         unacknowledged.interval = timing.doubled(unacknowledged.interval);
         let (interval, bytes, flow) = (unacknowledged.interval, unacknowledged.bytes.clone(), dialog.flow);
         self.send(flow, bytes);

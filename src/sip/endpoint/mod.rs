@@ -10,10 +10,15 @@
 mod command;
 mod event;
 mod expire;
+mod inside;
+mod refer;
+mod refresh;
+mod reliable;
 mod requests;
 mod responses;
 mod uac;
 mod uas;
+mod update;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -28,12 +33,14 @@ use rand::{RngCore, SeedableRng};
 
 pub use command::{Command, Invite};
 pub use event::{Event, Why};
+pub use refer::ReferTo;
 
 use super::client::Client;
 use super::dialog::{Dialog, Key};
 use super::message::{Framing, Message};
 use super::name::Method;
 use super::overload::Overload;
+use super::reason::Reason;
 use super::server::{Server, Todo};
 use super::timing::Timing;
 use super::{advertised::Advertised, check, trunk::Trunks};
@@ -89,6 +96,9 @@ pub struct Config {
     pub agent: String,
     /// The addresses that peers see, where they are not the local ones (NAT).
     pub advertised: Advertised,
+    /// How long a call lives without a refresh (RFC 4028), at least 90 s; zero: we ask for no session timer, and keep
+    /// to the other side's.
+    pub session: Duration,
     pub max_dialogs: usize,
     /// Each is remembered for 32 s after its answer (timers J and L), so a call a second needs 64 places.
     pub max_transactions: usize,
@@ -106,6 +116,7 @@ impl Default for Config {
             timing: Timing::default(),
             agent: "jiesu".into(),
             advertised: Advertised::default(),
+            session: Duration::from_secs(1800),
             max_dialogs: 10_000,
             max_transactions: 400_000,
             retry_after: Duration::from_secs(10),
@@ -138,10 +149,16 @@ enum Due {
     ServerEnd(u64),
     ClientAgain(u64),
     ClientEnd(u64),
-    /// Our 2xx once more.
+    /// Our 2xx, or reliable provisional response, once more.
     Repeat(DialogId),
     /// No ACK came, or our user never answered.
     GiveUp(DialogId),
+    /// Our turn to refresh the session (RFC 4028).
+    Refresh(DialogId),
+    /// Nobody refreshed it.
+    Expired(DialogId),
+    /// An offer that got 491.
+    Retry(DialogId),
 }
 
 struct ServerEntry {
@@ -160,6 +177,8 @@ struct ClientEntry {
     method: Method,
     flow: Flow,
     dialog: DialogId,
+    /// An INVITE's: the To tag whose 2xx made the call. Other tags are forks that answered too late.
+    answered: Option<Bytes>,
 }
 
 /// See the module.
@@ -208,6 +227,10 @@ impl Endpoint {
     pub fn new(config: Config, seed: [u8; 32]) -> Endpoint {
         let mut random = StdRng::from_seed(seed);
         let overload = Overload::new(config.epoch);
+        let mut config = config;
+        if !config.session.is_zero() {
+            config.session = config.session.max(Duration::from_secs(check::MIN_SESSION));
+        }
         Endpoint {
             config,
             secret: random.next_u64(),
@@ -265,6 +288,7 @@ impl Endpoint {
     pub fn command(&mut self, now: Instant, command: Command) {
         match command {
             Command::Ring { dialog } => self.ring(now, dialog),
+            Command::Progress { dialog, sdp } => self.progress(now, dialog, sdp),
             Command::Answer { dialog, sdp } => self.answer(now, dialog, &sdp),
             Command::Refuse { dialog, code, reason, retry_after } => {
                 self.refuse(now, dialog, code, reason, retry_after);
@@ -273,6 +297,8 @@ impl Endpoint {
             Command::RefuseAgain { dialog, code } => self.refuse_again(now, dialog, code),
             Command::OfferAgain { dialog, sdp } => self.offer_again(now, dialog, &sdp),
             Command::Hangup { dialog, reason } => self.hang_up(now, dialog, reason),
+            Command::Acknowledge { dialog, sdp } => self.owed(dialog, sdp),
+            Command::Refer { dialog, to, by } => self.refer(now, dialog, &to, by.as_deref()),
             Command::Invite(invite) => self.invite(now, *invite),
             Command::Cancel { dialog } => self.cancel(now, dialog),
             Command::Drain(draining) => self.draining = draining,
@@ -315,6 +341,11 @@ impl Endpoint {
     fn number(&mut self) -> u64 {
         self.count += 1;
         self.count
+    }
+
+    /// A number below `below`.
+    fn draw(&mut self, below: u64) -> u64 {
+        self.random.next_u64() % below
     }
 
     /// A tag or branch that nobody can guess: 64 random bits.
@@ -370,16 +401,31 @@ impl Endpoint {
 
     /// Forgets a dialog and says that it ended.
     fn end(&mut self, dialog: DialogId, why: Why) {
+        self.end_because(dialog, why, None);
+    }
+
+    /// As [`Endpoint::end`], with what the other side gave as its reason.
+    fn end_because(&mut self, dialog: DialogId, why: Why, reason: Option<Reason>) {
         if self.forget(dialog) {
-            self.event(Event::Ended { dialog, why });
+            self.event(Event::Ended { dialog, why, reason });
         }
     }
 
     fn forget(&mut self, dialog: DialogId) -> bool {
         let Some(gone) = self.dialogs.remove(&dialog) else { return false };
+        if let Some((server, request)) = &gone.updated {
+            self.drop_update(*server, request);
+        }
         self.dialog_keys.remove(&gone.key());
         self.timers.cancel(&Due::Repeat(dialog));
         self.timers.cancel(&Due::GiveUp(dialog));
+        if gone.session.is_some() {
+            self.timers.cancel(&Due::Refresh(dialog));
+            self.timers.cancel(&Due::Expired(dialog));
+        }
+        if gone.retry.is_some() {
+            self.timers.cancel(&Due::Retry(dialog));
+        }
         true
     }
 }

@@ -139,6 +139,16 @@ impl Endpoint {
         id
     }
 
+    /// Answers a request inside a dialog that needs nobody else, and remembers it: repeated it changes nothing.
+    pub(super) fn settle(&mut self, now: Instant, flow: Flow, key: Box<[u8]>, message: &Message, answer: &Fault) {
+        let server = self.remember(flow, key, message, false);
+        let mut builder = Builder::answer(message, flow.peer, answer.code, answer.reason, None);
+        for (name, value) in &answer.headers {
+            builder = builder.header(*name, value);
+        }
+        self.respond(now, server, answer.code, builder.header(Name::Server, &self.config.agent).finish());
+    }
+
     /// Sends a response through its transaction.
     pub(super) fn respond(&mut self, now: Instant, server: u64, code: u16, bytes: Bytes) {
         let Some(entry) = self.servers.get_mut(&server) else { return };

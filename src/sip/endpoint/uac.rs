@@ -8,45 +8,49 @@ use super::{ClientEntry, DialogId, Due, Endpoint, Event, Flow, Invite, Why};
 use crate::sip::build::Builder;
 use crate::sip::check;
 use crate::sip::client::Client;
-use crate::sip::dialog::{Cancel, Dialog, Life};
+use crate::sip::dialog::{Ack, Cancel, Dialog, Life, Offer};
 use crate::sip::message::{Framing, Message};
 use crate::sip::name::{Method, Name};
+use crate::sip::reason::Reason;
 use crate::sip::server::Todo;
+use crate::sip::session;
+
+/// The longest session interval that we let ourselves be talked into, in seconds.
+const MAX_SESSION: u64 = 86_400;
 
 impl Endpoint {
     pub(super) fn invite(&mut self, now: Instant, invite: Invite) {
         if self.clients.len() >= self.config.max_transactions || self.dialogs.len() >= self.config.max_dialogs {
             let reason = "too many calls of ours".to_owned();
-            return self.event(Event::Failed { dialog: invite.dialog, code: 503, reason });
+            return self.event(Event::Failed { dialog: invite.dialog, code: 503, reason, cause: None });
         }
         let (tag, branch, call) = (self.token(), self.branch(), self.token());
         let unquotable = |c: char| c == '"' || c == '\\' || c.is_control();
         let display = invite.display.map(|d| format!("\"{}\" ", d.replace(unquotable, ""))).unwrap_or_default();
         let local = format!("{display}<{}>;tag={tag}", invite.from);
+        let key = (Bytes::from(format!("{call}{:08x}", invite.dialog.0)), Bytes::from(tag));
         let mut dialog = Dialog {
-            id: invite.dialog,
-            life: Life::Up, // set below, once the transaction has its number
-            call_id: Bytes::from(format!("{call}{:08x}", invite.dialog.0)),
-            local_tag: tag.into(),
-            remote_tag: Bytes::new(),
             local,
             remote: format!("<{}>", invite.target),
-            local_cseq: 0,
-            remote_cseq: None,
             target: invite.target,
-            routes: Vec::new(),
-            flow: invite.flow,
-            offered: None,
-            offering: None,
-            unacknowledged: None,
-            hang_up: None,
+            routes: invite.routes,
+            offer: if invite.sdp.is_empty() { Offer::None } else { Offer::Ours },
+            sdp: invite.sdp.clone(),
+            // Up is set right once the transaction has its number.
+            ..Dialog::new(invite.dialog, Life::Up, key, invite.flow)
         };
         let via = self.own_via(&invite.flow, &branch);
         let contact = self.own_contact(&invite.flow);
         let mut builder = dialog
             .request(&Method::Invite, None, &via, &contact)
             .header(Name::Allow, check::ALLOW)
+            // An offer in a reliable 18x would want its answer in PRACK: where we do not offer, there is no 100rel.
+            .header(Name::Supported, if invite.sdp.is_empty() { "timer" } else { "100rel, timer" })
             .header(Name::UserAgent, &self.config.agent);
+        if !self.config.session.is_zero() {
+            // Without a refresher: the other side chooses who it is (RFC 4028 section 7.1).
+            builder = builder.header(Name::SessionExpires, self.config.session.as_secs().to_string());
+        }
         for (name, value) in &invite.headers {
             builder = builder.other(name, value);
         }
@@ -72,7 +76,7 @@ impl Endpoint {
         let (tx, todo) = Client::start(invite, flow.transport.is_reliable(), self.config.timing, bytes);
         let key = client_key(branch.as_bytes(), &method);
         self.client_keys.insert(key.clone(), id);
-        self.clients.insert(id, ClientEntry { tx, key, method, flow, dialog });
+        self.clients.insert(id, ClientEntry { tx, key, method, flow, dialog, answered: None });
         self.drive(now, id, todo);
         id
     }
@@ -117,28 +121,6 @@ impl Endpoint {
         }
     }
 
-    /// A re-INVITE (section 14.1). Only one INVITE is under way in a dialog, theirs or ours.
-    pub(super) fn offer_again(&mut self, now: Instant, id: DialogId, sdp: &[u8]) {
-        let Some(dialog) = self.dialogs.get(&id) else { return };
-        let free = dialog.offered.is_none() && dialog.unacknowledged.is_none() && dialog.offering.is_none();
-        if !matches!(dialog.life, Life::Up) || !free {
-            return self.event(Event::RefusedAgain { dialog: id, code: 491 });
-        }
-        let flow = self.way(dialog);
-        let branch = self.branch();
-        let (via, contact) = (self.own_via(&flow, &branch), self.own_contact(&flow));
-        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
-        let bytes = dialog
-            .request(&Method::Invite, None, &via, &contact)
-            .header(Name::Allow, check::ALLOW)
-            .header(Name::UserAgent, &self.config.agent)
-            .body("application/sdp", sdp);
-        let client = self.begin(now, flow, id, Method::Invite, &branch, bytes);
-        if let Some(dialog) = self.dialogs.get_mut(&id) {
-            dialog.offering = Some(client);
-        }
-    }
-
     /// Section 9.1: the INVITE's Request-URI, Call-ID, To, From, CSeq number, Route and the same top Via.
     fn send_cancel(&mut self, now: Instant, client: u64) {
         let Some(entry) = self.clients.get(&client) else { return };
@@ -165,8 +147,70 @@ impl Endpoint {
         let flow = self.way(dialog);
         let (via, contact) = (self.own_via(&flow, &branch), self.own_contact(&flow));
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
-        let bytes = dialog.request(&Method::Ack, Some(number), &via, &contact).finish();
+        let sdp = match &dialog.ack {
+            Ack::Plain => Bytes::new(),
+            Ack::Owed(owed) if *owed == number => return, // the user's answer goes with it
+            Ack::Owed(_) => Bytes::new(),
+            Ack::With { cseq, sdp } => {
+                if *cseq == number {
+                    sdp.clone()
+                } else {
+                    Bytes::new()
+                }
+            }
+        };
+        let bytes = dialog.request(&Method::Ack, Some(number), &via, &contact).body("application/sdp", &sdp);
         self.send(flow, bytes);
+    }
+
+    /// The user's answer to the offer in a 2xx.
+    pub(super) fn owed(&mut self, id: DialogId, sdp: Bytes) {
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
+        let Ack::Owed(cseq) = dialog.ack else { return };
+        dialog.offer = Offer::None;
+        dialog.sdp.clone_from(&sdp);
+        dialog.ack = Ack::With { cseq, sdp };
+        self.acknowledge(id, cseq);
+    }
+
+    /// 422 to our INVITE: again, with the session interval that the other side wants (RFC 4028 section 7.3). `false`:
+    /// it was asked for already, or is absurd.
+    pub(super) fn invite_longer(&mut self, now: Instant, id: DialogId, response: &Message) -> bool {
+        let min = session::min(response);
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return false };
+        let Life::Calling { client, .. } = dialog.life else { return false };
+        // Each round must ask for more, and nobody needs more than a day.
+        if min <= dialog.min_session.max(check::MIN_SESSION) || min > MAX_SESSION {
+            return false;
+        }
+        dialog.min_session = min;
+        let Some(entry) = self.clients.get(&client) else { return false };
+        let flow = entry.flow;
+        let Ok(old) = Message::parse(entry.tx.request().clone(), Framing::Stream) else { return false };
+        let branch = self.branch();
+        let via = self.own_via(&flow, &branch);
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return false };
+        dialog.local_cseq += 1;
+        dialog.forks.clear(); // the early dialogs are the old INVITE's
+        let uri = String::from_utf8_lossy(old.request_uri_bytes()).into_owned();
+        let mut builder = Builder::request(&Method::Invite, &uri).header(Name::Via, via);
+        for (name, as_written, value) in old.all() {
+            match name {
+                Name::Via | Name::ContentLength | Name::ContentType | Name::SessionExpires | Name::MinSe => {}
+                Name::CSeq => builder = builder.header(Name::CSeq, format!("{} INVITE", dialog.local_cseq)),
+                _ => builder = builder.other(&String::from_utf8_lossy(as_written), value),
+            }
+        }
+        let expires = self.config.session.as_secs().max(min).to_string();
+        let bytes = builder
+            .header(Name::SessionExpires, expires)
+            .header(Name::MinSe, min.to_string())
+            .body("application/sdp", &old.body());
+        let client = self.begin(now, flow, id, Method::Invite, &branch, bytes);
+        if let Some(dialog) = self.dialogs.get_mut(&id) {
+            dialog.life = Life::Calling { client, cancel: Cancel::No };
+        }
+        true
     }
 
     /// ACK of a refusal (section 17.1.1.3): part of the transaction, with its branch.
@@ -201,6 +245,10 @@ impl Endpoint {
 
     pub(super) fn bye(&mut self, now: Instant, id: DialogId, reason: Option<String>) {
         self.refuse_offered(now, id, 487, "Request Terminated", None);
+        self.refuse_update(now, id, 487, "Request Terminated");
+        if let Some(Ack::Owed(number)) = self.dialogs.get_mut(&id).map(|dialog| std::mem::take(&mut dialog.ack)) {
+            self.acknowledge(id, number); // without the answer; the BYE ends it (section 13.2.2.4)
+        }
         let branch = self.branch();
         let Some(dialog) = self.dialogs.get(&id) else { return };
         let flow = self.way(dialog);
@@ -216,6 +264,9 @@ impl Endpoint {
         let bytes = builder.header(Name::UserAgent, &self.config.agent).finish();
         self.timers.cancel(&Due::Repeat(id));
         self.timers.cancel(&Due::GiveUp(id));
+        self.timers.cancel(&Due::Refresh(id));
+        self.timers.cancel(&Due::Expired(id));
+        self.timers.cancel(&Due::Retry(id));
         self.begin(now, flow, id, Method::Bye, &branch, bytes);
     }
 
@@ -234,9 +285,9 @@ impl Endpoint {
     }
 
     /// A dialog of ours has no call.
-    pub(super) fn fail(&mut self, dialog: DialogId, code: u16, reason: &str) {
+    pub(super) fn fail(&mut self, dialog: DialogId, code: u16, reason: &str, cause: Option<Reason>) {
         if self.forget(dialog) {
-            self.event(Event::Failed { dialog, code, reason: reason.to_owned() });
+            self.event(Event::Failed { dialog, code, reason: reason.to_owned(), cause });
         }
     }
 

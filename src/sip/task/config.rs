@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::tcp;
 use crate::sip::advertised::Advertised;
+use crate::sip::check::MIN_SESSION;
 use crate::sip::endpoint;
 use crate::sip::trunk::Unlisted;
 use crate::written::Table;
@@ -31,6 +32,8 @@ pub struct Config {
     pub unlisted: Unlisted,
     /// What stands in `Server` and `User-Agent`.
     pub agent: String,
+    /// How long a call lives without a refresh (RFC 4028); zero: we ask for none.
+    pub session: Duration,
     pub max_dialogs: usize,
     pub max_transactions: usize,
     /// What Retry-After says while full or draining.
@@ -50,6 +53,7 @@ impl Default for Config {
             advertised: Advertised::default(),
             unlisted: Unlisted::Drop,
             agent: defaults.agent,
+            session: defaults.session,
             max_dialogs: defaults.max_dialogs,
             max_transactions: defaults.max_transactions,
             retry_after: defaults.retry_after,
@@ -83,6 +87,7 @@ impl Config {
             advertised,
             unlisted: unlisted.get().unwrap_or(usual.unlisted),
             agent: agent.get().unwrap_or(usual.agent),
+            session: read_session(table),
             max_dialogs: table.int("max_dialogs").or(10_000, 1..1_000_000) as usize,
             max_transactions: table.int("max_transactions").or(400_000, 10..5_000_000) as usize,
             retry_after: table.duration("retry_after").or("10s", "1s".."1h"),
@@ -96,6 +101,18 @@ impl Config {
             },
         }
     }
+}
+
+/// `session_expires`: zero, or what RFC 4028 section 4 allows.
+fn read_session(table: &mut Table<'_>) -> Duration {
+    let allowed = |span: &Duration| {
+        if span.is_zero() || span.as_secs() >= MIN_SESSION {
+            return Ok(*span);
+        }
+        let remedy = "write at least \"90s\", or \"0s\" for no session timer of ours";
+        Err((format!("{span:?} is shorter than a session may be (RFC 4028)"), remedy.to_owned()))
+    };
+    table.duration("session_expires").check(allowed).or("30m", "0s".."24h")
 }
 
 /// `listen = ["0.0.0.0:5060", "udp:192.0.2.1:5062", "tcp:[2001:db8::1]:5060"]`

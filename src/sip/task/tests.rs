@@ -216,6 +216,7 @@ fn invite(house: &House, peer: SocketAddr, transport: Transport) -> Box<Invite> 
         from: "sip:12345@127.0.0.1".into(),
         display: None,
         sdp: Bytes::from_static(b"v=0\r\n"),
+        routes: Vec::new(),
         headers: Vec::new(),
     })
 }

@@ -7,12 +7,21 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use jiesu::sip::endpoint::{Config, Load};
+use jiesu::sip::endpoint::{Config, Load, ReferTo};
 use jiesu::sip::trunk::{Trunk, Trunks, Unlisted};
 use jiesu::sip::{Command, DialogId, Endpoint, Event, Flow, Framing, Invite, Message, Name, Output, Transport};
 use libfuzzer_sys::fuzz_target;
 
-const METHODS: [&str; 8] = ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "UPDATE", "REGISTER", "FROB"];
+const METHODS: [&str; 11] =
+    ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "UPDATE", "PRACK", "INFO", "NOTIFY", "REGISTER", "FROB"];
+/// What makes the extensions speak.
+const EXTENSIONS: [&str; 5] = [
+    "",
+    "Require: 100rel\r\n",
+    "Supported: 100rel, timer\r\nAllow: UPDATE\r\nSession-Expires: 90\r\n",
+    "Session-Expires: 90;refresher=uac\r\nRAck: 1 1 INVITE\r\n",
+    "Event: refer\r\nSubscription-State: terminated\r\nRSeq: 1\r\n",
+];
 const CODES: [u16; 12] = [100, 180, 183, 200, 202, 302, 408, 481, 486, 487, 491, 600];
 
 struct Steps<'a>(&'a [u8]);
@@ -81,10 +90,11 @@ impl World {
             (_, Some(answer)) => String::from_utf8_lossy(answer.header(Name::To).unwrap_or_default()).into_owned(),
         };
         let body = if pick() % 2 == 0 { "Content-Type: application/sdp\r\n\r\nv=0\r\n" } else { "\r\n" };
+        let more = EXTENSIONS[pick() % EXTENSIONS.len()];
         format!(
             "{method} sip:12345@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5080;branch=z9hG4bK{branch}\r\n\
              From: <sip:a@192.0.2.9>;tag=t{call}\r\nTo: {to}\r\nCall-ID: {call}\r\nCSeq: {number} {method}\r\n\
-             Contact: <sip:a@192.0.2.9:5080>\r\n{body}"
+             Contact: <sip:a@192.0.2.9:5080>\r\n{more}{body}"
         )
     }
 
@@ -94,8 +104,9 @@ impl World {
         let code = CODES[usize::from(steps.byte()?) % CODES.len()];
         let value = |name| String::from_utf8_lossy(request.header(name).unwrap_or_default()).into_owned();
         let tag = if value(Name::To).contains("tag=") { String::new() } else { format!(";tag={}", steps.byte()? % 2) };
+        let more = EXTENSIONS[usize::from(steps.byte()?) % EXTENSIONS.len()];
         Some(format!(
-            "SIP/2.0 {code} x\r\nVia: {}\r\nFrom: {}\r\nTo: {}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\nContact: <sip:b@192.0.2.9>\r\n\r\n",
+            "SIP/2.0 {code} x\r\nVia: {}\r\nFrom: {}\r\nTo: {}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\nContact: <sip:b@192.0.2.9>\r\n{more}\r\n",
             value(Name::Via),
             value(Name::From),
             value(Name::To),
@@ -119,10 +130,22 @@ impl World {
                 from: "sip:12345@192.0.2.1".into(),
                 display: None,
                 sdp,
+                routes: Vec::new(),
                 headers: Vec::new(),
             })));
         }
         let dialog = *self.order.get(usize::from(steps.byte()?) % self.order.len().max(1))?;
+        if what % 16 == 15 {
+            return Some(match what / 16 % 4 {
+                0 => Command::Progress { dialog, sdp },
+                1 => Command::Acknowledge { dialog, sdp },
+                2 => Command::Refer { dialog, to: ReferTo::Uri("sip:c@192.0.2.9".into()), by: None },
+                _ => {
+                    let other = *self.order.get(usize::from(steps.byte()?) % self.order.len().max(1))?;
+                    Command::Refer { dialog, to: ReferTo::Instead(other), by: None }
+                }
+            });
+        }
         Some(match what % 10 {
             1 => Command::Ring { dialog },
             2 => Command::Answer { dialog, sdp },

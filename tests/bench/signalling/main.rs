@@ -10,6 +10,7 @@
 //! memory is printed each tenth of them.
 
 #[path = "../capacity/wire.rs"]
+#[allow(dead_code)] // this generator only polls
 mod wire;
 
 use std::collections::VecDeque;

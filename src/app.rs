@@ -86,7 +86,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         sip: handle.clone(),
         registry: registry.clone(),
         media: media.clone(),
-        advertised: config.main.sip.advertised,
+        advertised: config.main.sip.advertised.clone(),
         codecs: codecs.clone(),
     };
     let outbox = Arc::new(Notify::new());
@@ -100,6 +100,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         registry,
         originator,
         admission: Admission::new(config.main.calls.limits()),
+        refusals: Default::default(),
         recordings: config.main.state_dir.join("recordings"),
         codecs,
         outbox: outbox.clone(),
@@ -121,11 +122,12 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     };
     others.push(("intake", tokio::spawn(intake::task::run(intake, stop.clone()))));
 
+    let trace = handle.trace().clone();
     let health = Health::new(checks(handle, media.clone(), store.clone()));
     let listener = TcpListener::bind(config.main.web.listen).await;
     let listener = listener.with_context(|| format!("web.listen: {} cannot be bound", config.main.web.listen))?;
     let web = listener.local_addr()?;
-    let shown = web::Shown { health: health.clone(), metrics: metrics.clone() };
+    let shown = web::Shown { health: health.clone(), metrics: metrics.clone(), trace, zone: config.main.zone.clone() };
     let serving = web::serve(listener, shown, stop.clone());
     others.push((
         "web",

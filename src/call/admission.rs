@@ -99,6 +99,13 @@ impl Admission {
         }
     }
 
+    /// Whether [`Admission::admit`] would give a place.
+    pub fn has_room(&self, lateness: Duration) -> bool {
+        !self.shared.draining.load(Ordering::Acquire)
+            && lateness <= self.limits.lateness
+            && self.running() < self.limits.calls
+    }
+
     pub fn running(&self) -> usize {
         self.shared.running.load(Ordering::Acquire)
     }
@@ -127,7 +134,9 @@ mod tests {
         let first = door.admit(Duration::ZERO).expect("room");
         let _second = door.admit(Duration::ZERO).expect("room");
         assert_eq!(door.admit(Duration::ZERO).expect_err("full"), Refusal::Full { limit: 2 });
+        assert!(!door.has_room(Duration::ZERO));
         drop(first);
+        assert!(door.has_room(Duration::ZERO) && !door.has_room(Duration::from_millis(41)));
         assert!(door.admit(Duration::ZERO).is_ok());
     }
 

@@ -11,6 +11,7 @@ mod outbox;
 mod prompts;
 mod serve;
 mod ticket;
+mod trace;
 mod transcribe;
 
 use std::path::{Path, PathBuf};
@@ -58,6 +59,8 @@ enum Command {
     /// What waits to be sent to the backends.
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// The message ladder of a recent call.
+    Trace(trace::Arguments),
     /// Type, category, urgency and place of a text.
     Classify(classify::Classify),
     /// The street office that a text names.
@@ -86,6 +89,7 @@ pub fn run() -> Exit {
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),
         Command::Outbox(command) => outbox::run(config, &command),
+        Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Classify(arguments) => classify::run(config, &arguments),
         Command::Place(arguments) => classify::run_place(config, &arguments),
         Command::Transcribe(arguments) => transcribe::run(config, &arguments),

@@ -1,6 +1,6 @@
 //! Recordings on disk: WAV, 8 kHz, 16 bit, mono.
 //!
-//! Its own threads write, behind bounded queues, so a slow disk never delays a packet. Each chunk (400 ms) is followed
+//! Its own threads write, behind bounded queues, so a slow disk never delays a packet. Each chunk (700 ms) is followed
 //! by the header that makes it playable, so a killed process leaves a file that ends within a second of the kill. A
 //! closed file is fsynced, and its directory, before its utterance is reported. A fault of the disk is the segment's
 //! `error`; the call goes on.

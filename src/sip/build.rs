@@ -13,11 +13,13 @@ use super::via::Via;
 #[derive(Debug, Clone)]
 pub struct Builder {
     out: Vec<u8>,
+    /// Where the value of an answer's top Via stands.
+    via: std::ops::Range<usize>,
 }
 
 impl Builder {
     pub fn request(method: &Method, uri: &str) -> Builder {
-        let mut builder = Builder { out: Vec::with_capacity(768) };
+        let mut builder = Builder { out: Vec::with_capacity(768), via: 0..0 };
         builder.raw(method.as_str().as_bytes());
         builder.out.push(b' ');
         builder.raw(uri.as_bytes());
@@ -26,7 +28,7 @@ impl Builder {
     }
 
     pub fn response(code: u16, reason: &str) -> Builder {
-        let mut builder = Builder { out: Vec::with_capacity(768) };
+        let mut builder = Builder { out: Vec::with_capacity(768), via: 0..0 };
         builder.out.extend_from_slice(format!("SIP/2.0 {code} ").as_bytes());
         builder.raw(reason.as_bytes());
         builder.out.extend_from_slice(b"\r\n");
@@ -39,9 +41,11 @@ impl Builder {
         let mut builder = Builder::response(code, reason);
         for (i, via) in request.list(Name::Via).enumerate() {
             builder.out.extend_from_slice(b"Via: ");
+            let start = builder.out.len();
             builder.raw(via);
             if i == 0 {
                 builder.seen_from(via, source);
+                builder.via = start..builder.out.len();
             }
             builder.out.extend_from_slice(b"\r\n");
         }
@@ -69,7 +73,7 @@ impl Builder {
         // written at the end.
         if rport.is_some() || read.params.get("received").is_some() {
             let start = self.out.len() - via.len();
-            let kept = without_seen(&self.out.split_off(start));
+            let kept = without(&self.out.split_off(start), &["rport", "received"]);
             self.out.extend_from_slice(&kept);
         }
         if let Some(port) = rport {
@@ -78,6 +82,17 @@ impl Builder {
         if let Some(ip) = received {
             self.out.extend_from_slice(format!(";received={ip}").as_bytes());
         }
+    }
+
+    /// Puts overload feedback (RFC 7339 section 4.6) into an answer's top Via, instead of what the peer wrote there.
+    pub fn feedback(mut self, parameters: Option<&str>) -> Builder {
+        let Some(parameters) = parameters else { return self };
+        let mut via = without(&self.out[self.via.clone()], &["oc", "oc-algo", "oc-validity", "oc-seq"]);
+        via.extend_from_slice(parameters.as_bytes());
+        let end = self.via.start + via.len();
+        self.out.splice(self.via.clone(), via);
+        self.via.end = end;
+        self
     }
 
     /// Copies every header of that name from another message, in order.
@@ -128,16 +143,17 @@ impl Builder {
         }
         self.out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
         self.out.extend_from_slice(body);
-        Bytes::from(self.out)
+        // Answers are kept for half a minute: no longer than they are.
+        Bytes::from(self.out.into_boxed_slice())
     }
 }
 
-/// A Via without its parameters `rport` and `received`.
-fn without_seen(via: &[u8]) -> Vec<u8> {
+/// A Via without these parameters.
+fn without(via: &[u8], names: &[&str]) -> Vec<u8> {
     let parts = super::parse::split(via, b';');
     let kept = parts.filter(|part| {
         let name = part.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
-        !name.eq_ignore_ascii_case(b"rport") && !name.eq_ignore_ascii_case(b"received")
+        !names.iter().any(|unwanted| name.eq_ignore_ascii_case(unwanted.as_bytes()))
     });
     kept.collect::<Vec<_>>().join(&b';')
 }

@@ -63,10 +63,8 @@ pub fn request(message: &Message) -> Result<(), Fault> {
     if message.too_large {
         return Err(Fault::new(513, "Message Too Large"));
     }
-    for name in ONCE {
-        if message.count(name) > 1 {
-            return Err(Fault::new(400, "Header Stands Twice"));
-        }
+    if message.repeats(&ONCE) {
+        return Err(Fault::new(400, "Header Stands Twice"));
     }
     if [Name::Via, Name::Route, Name::RecordRoute, Name::Contact].iter().any(|n| too_long(message, *n)) {
         return Err(Fault::new(513, "Message Too Large"));
@@ -121,7 +119,9 @@ pub fn request(message: &Message) -> Result<(), Fault> {
 }
 
 fn too_long(message: &Message, name: Name) -> bool {
-    message.headers(name).flat_map(|line| split(line, b',')).take(MAX_LIST + 1).count() > MAX_LIST
+    // Commas that separate nothing only make it look longer than it is.
+    message.list_at_most(name) > MAX_LIST
+        && message.headers(name).flat_map(|line| split(line, b',')).take(MAX_LIST + 1).count() > MAX_LIST
 }
 
 fn from_and_to(message: &Message) -> Result<(), Fault> {
@@ -220,7 +220,7 @@ pub fn response(message: &Message) -> bool {
         && !message.too_large
         && message.cseq().is_some()
         && !message.call_id().is_empty()
-        && ONCE.iter().all(|name| message.count(*name) <= 1)
+        && !message.repeats(&ONCE)
         && from_and_to(message).is_ok()
         && !message.bad_length
 }

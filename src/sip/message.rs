@@ -214,6 +214,22 @@ impl Message {
         self.fields.iter().map(|f| (f.name, &self.bytes[f.at as usize..][..f.name_len as usize], self.slice(f.value)))
     }
 
+    /// Whether any of these stands twice.
+    pub fn repeats(&self, names: &[Name]) -> bool {
+        let (mut seen, once) = (0u128, names.iter().fold(0u128, |set, name| set | 1 << *name as u8));
+        self.fields.iter().any(|field| {
+            let bit = 1u128 << field.name as u8;
+            let again = seen & bit & once != 0;
+            seen |= bit;
+            again
+        })
+    }
+
+    /// Upper bound of what [`Message::list`] would give without its limit.
+    pub fn list_at_most(&self, name: Name) -> usize {
+        self.headers(name).map(|line| 1 + memchr::memchr_iter(b',', line).count()).sum()
+    }
+
     /// Whether a list of tokens (Supported, Require, Allow) has this one, in any case.
     pub fn has_tag(&self, name: Name, tag: &str) -> bool {
         self.list(name).any(|item| item.eq_ignore_ascii_case(tag.as_bytes()))
@@ -294,20 +310,15 @@ impl Message {
 
 /// Length of start line and headers with the empty line behind them.
 pub(super) fn head_length(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while let Some(end) = bytes[at..].iter().position(|b| *b == b'\n') {
-        let next = at + end + 1;
-        match bytes[next..] {
-            [b'\n', ..] => return Some(next + 1),
-            [b'\r', b'\n', ..] => return Some(next + 2),
-            _ => at = next,
-        }
-    }
-    None
+    memchr::memchr_iter(b'\n', bytes).find_map(|end| match bytes[end + 1..] {
+        [b'\n', ..] => Some(end + 2),
+        [b'\r', b'\n', ..] => Some(end + 3),
+        _ => None,
+    })
 }
 
 fn has_folding(head: &[u8]) -> bool {
-    head.windows(2).any(|w| w[0] == b'\n' && (w[1] == b' ' || w[1] == b'\t'))
+    memchr::memchr_iter(b'\n', head).any(|end| matches!(head.get(end + 1), Some(b' ' | b'\t')))
 }
 
 /// A line break before white space becomes one space.
@@ -337,7 +348,7 @@ impl Iterator for Lines<'_> {
     type Item = (usize, usize);
 
     fn next(&mut self) -> Option<(usize, usize)> {
-        let end = self.bytes[self.at..].iter().position(|b| *b == b'\n')? + self.at;
+        let end = memchr::memchr(b'\n', &self.bytes[self.at..])? + self.at;
         let from = self.at;
         self.at = end + 1;
         let to = if end > from && self.bytes[end - 1] == b'\r' { end - 1 } else { end };
@@ -375,13 +386,12 @@ fn start_line(bytes: &[u8], from: usize, to: usize) -> Result<Start, Unreadable>
 
 /// NUL or CR, but for a NUL that is quoted by a backslash (RFC 3261 25.1, quoted-pair).
 fn has_stray_control(value: &[u8]) -> bool {
-    let stray = |(i, byte): (usize, &u8)| *byte == b'\r' || (*byte == 0 && (i == 0 || value[i - 1] != b'\\'));
-    value.iter().enumerate().any(stray)
+    memchr::memchr2_iter(b'\r', 0, value).any(|i| value[i] == b'\r' || i == 0 || value[i - 1] != b'\\')
 }
 
 fn field(bytes: &[u8], from: usize, to: usize) -> Option<Field> {
     let line = &bytes[from..to];
-    let colon = line.iter().position(|b| *b == b':')?;
+    let colon = memchr::memchr(b':', line)?;
     // RFC 3261 7.3.1 allows blanks before the colon.
     let name = line[..colon].trim_ascii_end();
     if !is_token(name) {

@@ -57,6 +57,33 @@ names! {
     UserToUser = "User-to-User";
 }
 
+/// A long name's place in [`SLOTS`], from its length and its ends in any case.
+const fn slot(text: &[u8]) -> Option<usize> {
+    let [first, .., last] = text else { return None };
+    let (first, last) = ((*first | 0x20) as usize, (*last | 0x20) as usize);
+    Some((first * 7 + last * 31 + text.len() * 5) % 256)
+}
+
+const NONE: u8 = u8::MAX;
+
+/// Every message has a score of names: they are looked up, not searched. Names that share a place stand side by side.
+const SLOTS: [[u8; 4]; 256] = {
+    let (mut slots, mut i) = ([[NONE; 4]; 256], 0);
+    while i < NAMES.len() {
+        let place = match slot(NAMES[i].1.as_bytes()) {
+            Some(place) => place,
+            None => panic!("a long name has two letters"),
+        };
+        let mut k = 0;
+        while slots[place][k] != NONE {
+            k += 1; // a fifth does not compile
+        }
+        slots[place][k] = i as u8;
+        i += 1;
+    }
+    slots
+};
+
 impl Name {
     /// The name that stands before the colon, in any case, long or compact.
     pub fn read(text: &[u8]) -> Name {
@@ -64,9 +91,9 @@ impl Name {
             let letter = letter.to_ascii_lowercase();
             return NAMES.iter().find(|(_, _, short)| *short == Some(letter)).map_or(Name::Other, |(name, ..)| *name);
         }
-        let found =
-            NAMES.iter().find(|(_, long, _)| long.len() == text.len() && long.as_bytes().eq_ignore_ascii_case(text));
-        found.map_or(Name::Other, |(name, ..)| *name)
+        let Some(slot) = slot(text) else { return Name::Other };
+        let fits = |i: &&u8| NAMES[usize::from(**i)].1.as_bytes().eq_ignore_ascii_case(text);
+        SLOTS[slot].iter().take_while(|i| **i != NONE).find(fits).map_or(Name::Other, |i| NAMES[usize::from(*i)].0)
     }
 
     /// The long form.

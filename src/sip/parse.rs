@@ -5,9 +5,25 @@ pub fn trim(text: &[u8]) -> &[u8] {
     text.trim_ascii()
 }
 
+/// Which bytes a `token` is made of.
+const TOKEN: [bool; 256] = {
+    let (mut table, mut i) = ([false; 256], 0);
+    let others = b"-.!%*_+`'~";
+    while i < 256 {
+        table[i] = (i as u8).is_ascii_alphanumeric();
+        i += 1;
+    }
+    i = 0;
+    while i < others.len() {
+        table[others[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
 /// One `token`: at least one character, none of the separators.
 pub fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(b))
+    !text.is_empty() && text.iter().all(|b| TOKEN[usize::from(*b)])
 }
 
 /// A decimal number of at most `most`; no sign, no blank.
@@ -41,6 +57,10 @@ impl<'a> Iterator for Split<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest.take()?;
+        // Most values are alone on their line.
+        if memchr::memchr(self.separator, rest).is_none() {
+            return Some(trim(rest));
+        }
         let (mut quoted, mut angle, mut i) = (false, false, 0);
         while i < rest.len() {
             match rest[i] {

@@ -8,8 +8,10 @@
 mod config;
 mod handle;
 mod junk;
+mod limit;
 mod local;
 mod tcp;
+mod trace;
 mod udp;
 
 use std::collections::VecDeque;
@@ -19,18 +21,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::endpoint::{self, Command, Endpoint, Event, Flow, Load, Output, Transport};
+use super::ladder::Way;
 use super::trunk::{Trunks, Unlisted};
 use handle::Ask;
 
 pub use config::{Config, Listen};
 pub use handle::{Handle, Stopped};
+pub use junk::Refusals;
 pub use local::route_to;
 pub use tcp::Limits as TcpLimits;
+pub use trace::Trace;
 
 /// Commands that wait for the task.
 const COMMANDS: usize = 4096;
@@ -105,12 +111,13 @@ impl Bound {
     pub fn spawn(self, events: mpsc::Sender<Event>, stop: CancellationToken) -> io::Result<(Handle, JoinHandle<()>)> {
         let config = endpoint::Config {
             agent: self.config.agent.clone(),
-            advertised: self.config.advertised,
+            advertised: self.config.advertised.clone(),
             session: self.config.session,
             max_dialogs: self.config.max_dialogs,
             max_transactions: self.config.max_transactions,
             retry_after: self.config.retry_after,
             trunks: self.trunks.clone(),
+            epoch: std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default(),
             ..endpoint::Config::default()
         };
         let endpoint = Endpoint::new(config, rand::random());
@@ -122,6 +129,7 @@ impl Bound {
             udp: self.udp().first().copied(),
             tcp: self.tcp().first().copied(),
             trunks: Arc::new(send_trunks),
+            trace: Trace::default(),
         };
         let listeners = (self.udp(), self.tcp());
         let task = Task {
@@ -130,8 +138,11 @@ impl Bound {
             tcp: tcp::Connections::start(self.tcp, self.config.tcp, trunks.clone())?,
             listeners,
             routes: local::Routes::default(),
+            junk: junk::Junk::new(trunks.clone()),
             trunks,
-            junk: junk::Junk::default(),
+            trace: handle.trace.clone(),
+            listed: limit::Sources::new(self.config.source_rate),
+            strangers: limit::Sources::new(self.config.unlisted_rate),
             asked,
             events,
             backlog: VecDeque::new(),
@@ -151,6 +162,10 @@ struct Task {
     routes: local::Routes,
     trunks: watch::Receiver<Trunks>,
     junk: junk::Junk,
+    trace: Trace,
+    /// How much each address of a trunk, and each other one, may ask.
+    listed: limit::Sources,
+    strangers: limit::Sources,
     asked: mpsc::Receiver<Ask>,
     events: mpsc::Sender<Event>,
     /// Events for which the switchboard had no room. Bounded: while anything waits here no new call is taken, and a
@@ -254,18 +269,20 @@ impl Task {
                 (trunks.of(peer.ip()).cloned(), trunks.unlisted)
             };
             match trunk {
+                Some(_) if !self.listed.may(now, peer.ip(), bytes) => self.junk.note(now, "source_rate", peer),
                 Some(trunk) => {
                     let bytes = Bytes::copy_from_slice(bytes);
                     metrics::counter!("jiesu_sip_received_total", "transport" => "udp").increment(1);
                     let flow = flow(self.routes.towards(now, listener, peer.ip()));
+                    self.trace.note(Timestamp::now(), Way::In, &flow, &bytes);
                     self.endpoint.receive(now, flow, &trunk, bytes);
                 }
-                None => {
-                    if unlisted == Unlisted::Forbid {
-                        self.endpoint.forbid(flow(listener), Bytes::copy_from_slice(bytes));
-                    }
+                None if unlisted == Unlisted::Forbid && self.strangers.may(now, peer.ip(), bytes) => {
+                    self.endpoint.forbid(flow(listener), Bytes::copy_from_slice(bytes));
                     self.junk.note(now, "unlisted", peer);
                 }
+                None if unlisted == Unlisted::Forbid => self.junk.note(now, "unlisted_rate", peer),
+                None => self.junk.note(now, "unlisted", peer),
             }
             self.carry_out(now);
         }
@@ -292,7 +309,13 @@ impl Task {
             (trunks.of(flow.peer.ip()).cloned(), trunks.unlisted)
         };
         match trunk {
-            Some(trunk) => self.endpoint.receive(now, flow, &trunk, bytes),
+            Some(_) if !self.listed.may(now, flow.peer.ip(), &bytes) => {
+                self.junk.note(now, "source_rate", flow.peer);
+            }
+            Some(trunk) => {
+                self.trace.note(Timestamp::now(), Way::In, &flow, &bytes);
+                self.endpoint.receive(now, flow, &trunk, bytes);
+            }
             None => {
                 if unlisted == Unlisted::Forbid {
                     self.endpoint.forbid(flow, bytes);
@@ -322,6 +345,7 @@ impl Task {
     }
 
     fn send(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        self.trace.note(Timestamp::now(), Way::Out, &flow, &bytes);
         let sent = match flow.transport {
             Transport::Udp => self.udp.send(flow.local, flow.peer, &bytes).map_err(|error| {
                 tracing::debug!(%error, peer = %flow.peer, "a datagram was not sent");

@@ -123,6 +123,10 @@ impl<'a> Uri<'a> {
     /// Who or what this names, as a person would write it: the number of a `tel:` URI or of a user part that is one
     /// (visual separators and user parameters removed), else the user part, else nothing.
     pub fn number(&self) -> Option<String> {
+        let plain = |user: &&[u8]| !user.is_empty() && user.iter().all(u8::is_ascii_digit);
+        if let Some(user) = self.user.filter(plain) {
+            return Some(String::from_utf8_lossy(user).into_owned());
+        }
         let user = self.user_text()?;
         let user = user.split(';').next().unwrap_or("");
         let digits: String = user.chars().filter(|c| !"-.()".contains(*c)).collect();

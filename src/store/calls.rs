@@ -132,8 +132,6 @@ struct Began(CallRow);
 
 impl Write for Began {
     type Out = ();
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         let row = &self.0;
         sqlx::query(
@@ -217,8 +215,6 @@ struct Recognised {
 
 impl Write for Recognised {
     type Out = ();
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         Ok(put_text(db, self.call, self.index, &self.text).await?)
     }
@@ -231,8 +227,6 @@ struct Keyed {
 
 impl Write for Keyed {
     type Out = ();
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         let sql = "UPDATE calls SET keys = ? WHERE id = ?";
         sqlx::query(sql).bind(&self.keys).bind(self.call.to_string()).execute(db).await?;
@@ -249,8 +243,6 @@ struct Ended {
 
 impl Write for Ended {
     type Out = ();
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         sqlx::query("UPDATE calls SET ended = ?, why = ?, reason = ? WHERE id = ? AND ended IS NULL")
             .bind(millis(self.at))
@@ -267,8 +259,6 @@ struct Settled(CallId);
 
 impl Write for Settled {
     type Out = ();
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         sqlx::query("UPDATE calls SET settled = 1 WHERE id = ?").bind(self.0.to_string()).execute(db).await?;
         Ok(())

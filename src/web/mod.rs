@@ -3,6 +3,7 @@
 //! One thin file per page or resource. Nothing here decides anything about calls.
 
 mod health;
+mod trace;
 
 use std::net::SocketAddr;
 
@@ -41,11 +42,15 @@ impl Config {
 pub struct Shown {
     pub health: Health,
     pub metrics: Metrics,
+    /// The messages of the last calls.
+    pub trace: crate::sip::Trace,
+    /// The time zone that people here read.
+    pub zone: jiff::tz::TimeZone,
 }
 
 /// The routes.
 pub fn router(shown: Shown) -> Router {
-    Router::new().merge(health::routes()).with_state(shown)
+    Router::new().merge(health::routes()).merge(trace::routes()).with_state(shown)
 }
 
 /// Serves until `stop`; requests under way are finished.

@@ -5,6 +5,7 @@ pub mod baresip;
 pub mod hear;
 pub mod sipp;
 pub mod speech;
+pub mod torture;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -227,10 +228,15 @@ impl Daemon {
         get(self.web, path)
     }
 
-    /// One figure of `/metrics`: the sum over all labels.
+    /// One figure of `/metrics`: the sum over all labels, or over the lines that have these (`name{label="value"}`).
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").1;
-        let of = |line: &str| line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' '])).is_some();
+        let (name, labels) = name.split_once('{').map_or((name, ""), |(name, labels)| (name, labels));
+        let labels: Vec<&str> = labels.trim_end_matches('}').split(',').collect();
+        let of = |line: &str| {
+            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' ']));
+            rest.is_some_and(|rest| labels.iter().all(|label| rest.contains(label)))
+        };
         text.lines().filter(|line| of(line)).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 

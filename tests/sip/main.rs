@@ -9,6 +9,7 @@ mod differential;
 mod extensions;
 mod link;
 mod midcall;
+mod overload;
 mod soup;
 mod syntax;
 mod torture;

@@ -12,6 +12,8 @@ mod kill;
 mod lines;
 mod manners;
 mod sipp;
+mod soak;
 mod softphone;
+mod trace;
 mod transfer;
 mod webhook;

@@ -13,7 +13,7 @@ use crate::filing::{Heard, How, Matter};
 use crate::ivr::{By, Context, Interpreter};
 use crate::media::{Command as Audio, Connect, Event as AudioEvent, Leg, LegId, ListenLimits, Prompt};
 use crate::sdp;
-use crate::sip::{Command, DialogId, Event, Reason};
+use crate::sip::{Command, Event, Reason};
 use crate::store::{CallRow, SegmentRow};
 
 use super::clerk::{self, Clerk, Done, Job};
@@ -69,8 +69,8 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
     let mut leg = match desk.media.open(None) {
         Ok(leg) => leg,
         Err(_) => {
-            tracing::error!(call = %invitation.id, "no RTP port is free; widen media.ports in jiesu.toml");
-            return refuse(desk, dialog, 503, "Service Unavailable", "no_port").await;
+            let remedy = "no RTP port is free; widen media.ports in jiesu.toml";
+            return refuse(desk, &invitation, 503, "Service Unavailable", "no_port", remedy).await;
         }
     };
     let mut ours = sdp::Ours::new(invitation.address, leg.local().port(), &desk.codecs);
@@ -78,20 +78,23 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         Some(offer) => match sdp::answer_bytes(offer, &ours) {
             Ok(answered) => {
                 if leg.command(Audio::Connect(Connect::from_sdp(&answered, invitation.source))).is_err() {
-                    return refuse(desk, dialog, 503, "Service Unavailable", "media_full").await;
+                    let remedy = "a media thread takes no more; raise media.threads in jiesu.toml or add a node";
+                    return refuse(desk, &invitation, 503, "Service Unavailable", "media_full", remedy).await;
                 }
                 answered.sdp
             }
             Err(error) => {
                 tracing::info!(call = %invitation.id, %error, "offer refused");
-                return refuse(desk, dialog, 488, "Not Acceptable Here", "no_codec").await;
+                let remedy = "the peer offers no codec of ours: have it offer PCMA or PCMU";
+                return refuse(desk, &invitation, 488, "Not Acceptable Here", "no_codec", remedy).await;
             }
         },
         None => sdp::offer(&ours),
     };
     let Some(flow) = invitation.programme.flows.get(&invitation.chosen.flow).cloned() else {
         tracing::error!(call = %invitation.id, flow = invitation.chosen.flow, "the line's flow is not loaded");
-        return refuse(desk, dialog, 500, "Server Internal Error", "no_flow").await;
+        let remedy = "the dialled line names a flow that is not loaded: run `jiesu check`";
+        return refuse(desk, &invitation, 500, "Server Internal Error", "no_flow", remedy).await;
     };
     let context = Context {
         caller: invitation.caller.clone().unwrap_or_default(),
@@ -147,8 +150,16 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
     clerk.close().await;
 }
 
-async fn refuse(desk: &Desk, dialog: DialogId, code: u16, reason: &'static str, why: &'static str) {
-    metrics::counter!("jiesu_refused_total", "reason" => why).increment(1);
+async fn refuse(
+    desk: &Desk,
+    invitation: &Invitation,
+    code: u16,
+    reason: &'static str,
+    why: &'static str,
+    remedy: &str,
+) {
+    desk.refused(why, &invitation.trunk.as_str().into(), || remedy.to_owned());
+    let dialog = invitation.dialog;
     let retry_after = (code == 503).then(|| desk.admission.retry_after());
     if desk.sip.send(Command::Refuse { dialog, code, reason, retry_after }).await.is_err() {
         tracing::debug!("SIP is stopping");

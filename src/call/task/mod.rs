@@ -32,8 +32,12 @@ pub mod early;
 pub mod invitation;
 pub mod originate;
 pub mod refer;
+mod refusals;
 pub mod registry;
 pub mod speak;
+
+/// How often is looked whether there is room again.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// `[calls]` of jiesu.toml.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +99,8 @@ pub struct Desk {
     pub registry: Registry,
     pub originator: Originator,
     pub admission: Admission,
+    /// What was refused, and when that was said last.
+    pub refusals: std::sync::Mutex<sip::Refusals>,
     /// Where recordings are kept.
     pub recordings: PathBuf,
     pub codecs: Vec<Codec>,
@@ -121,9 +127,23 @@ impl Desk {
 
 /// Runs until SIP ends; then waits until every call has written its last row.
 pub async fn switchboard(desk: Arc<Desk>, mut events: mpsc::Receiver<Event>) {
-    while let Some(event) = events.recv().await {
+    let mut room = true;
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            _ = looks.tick() => {
+                desk.show_room(&mut room);
+                continue;
+            }
+        };
+        let Some(event) = event else { break };
         match event {
-            Event::Invited { dialog, request, flow, trunk } => begin(&desk, dialog, request, flow, trunk).await,
+            Event::Invited { dialog, request, flow, trunk } => {
+                begin(&desk, dialog, request, flow, trunk).await;
+                desk.show_room(&mut room);
+            }
             event => {
                 if let Some(dialog) = event.dialog() {
                     desk.registry.give(dialog, event);
@@ -141,8 +161,7 @@ async fn begin(desk: &Arc<Desk>, dialog: DialogId, request: sip::Message, flow: 
     let permit = match desk.admission.admit(desk.media.lateness()) {
         Ok(permit) => permit,
         Err(refusal) => {
-            metrics::counter!("jiesu_refused_total", "reason" => refusal.reason()).increment(1);
-            tracing::warn!(reason = refusal.reason(), remedy = refusal.remedy(), peer = %flow.peer, "call refused");
+            desk.refused(refusal.reason(), &trunk, || refusal.remedy());
             let retry_after = Some(desk.admission.retry_after());
             let refuse = Command::Refuse { dialog, code: 503, reason: "Service Unavailable", retry_after };
             if desk.sip.send(refuse).await.is_err() {
@@ -151,6 +170,7 @@ async fn begin(desk: &Arc<Desk>, dialog: DialogId, request: sip::Message, flow: 
             return;
         }
     };
+    desk.sip.trace().name(id, request.call_id());
     metrics::gauge!("jiesu_calls").set(desk.admission.running() as f64);
     metrics::counter!("jiesu_calls_total").increment(1);
     let events = desk.registry.enter(dialog);

@@ -12,9 +12,9 @@ use crate::media::{FRAME, TICK};
 
 /// Frames kept from before speech: 300 ms.
 const BEFORE: usize = 15;
-/// Frames handed to the recorder at once: 400 ms, so that a killed process loses no more than that and the recorder
-/// is not woken for each frame.
-const CHUNK: usize = 20;
+/// Frames handed to the recorder at once: 700 ms, so that a killed process loses less than a second (with the queue),
+/// while waking the recorder and rewriting the header cost little.
+const CHUNK: usize = 35;
 
 #[derive(Default)]
 pub(super) struct Hearing {

@@ -173,6 +173,13 @@ impl Stream {
         self.out.pop_front()
     }
 
+    /// Exchanges the queue of outputs for another, empty one; what waits goes with it. A thread with a thousand legs
+    /// lends each the same one, which stays in its cache.
+    pub fn exchange(&mut self, queue: &mut VecDeque<Output>) {
+        queue.append(&mut self.out);
+        std::mem::swap(&mut self.out, queue);
+    }
+
     pub fn is_closed(&self) -> bool {
         self.activity == Activity::Closed
     }
@@ -339,11 +346,12 @@ impl Stream {
         let law = self.law();
         let mut frame = [0; FRAME];
         let pulled = self.buffer.pull(&mut frame, law.silence());
-        self.heard = (pulled != Pulled::Nothing).then_some(frame);
+        // Copied only where somebody asks for it.
+        self.heard = if self.sending.is_bridged() && pulled != Pulled::Nothing { Some(frame) } else { None };
         self.hearing.frame(law, &frame, pulled == Pulled::Audio, &mut self.out);
     }
 
-    /// What the last tick heard, for the other leg of a bridge.
+    /// What the last tick of a bridged leg heard, for the other one.
     pub fn heard(&self) -> Option<(Law, &[u8; FRAME])> {
         self.heard.as_ref().map(|frame| (self.law(), frame))
     }

@@ -98,6 +98,10 @@ impl Sending {
         self.bridge = bridged.then(VecDeque::new);
     }
 
+    pub(super) fn is_bridged(&self) -> bool {
+        self.bridge.is_some()
+    }
+
     pub(super) fn pass(&mut self, ours: Law, law: Law, frame: &[u8; FRAME]) {
         let Some(bridge) = &mut self.bridge else { return };
         if bridge.len() >= PASSED {

@@ -6,6 +6,7 @@
 mod socket;
 mod thread;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -108,6 +109,7 @@ impl Media {
                 late: metrics::histogram!("jiesu_media_late_seconds"),
                 legs: Vec::new(),
                 wheel: Wheel::default(),
+                outputs: VecDeque::new(),
             };
             let pin = config.pin;
             let join = Builder::new().name(format!("media-{n}")).spawn(move || {

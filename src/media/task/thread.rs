@@ -133,6 +133,8 @@ pub(super) struct Thread {
     pub(super) late: Histogram,
     pub(super) legs: Vec<Option<Box<Running>>>,
     pub(super) wheel: Wheel,
+    /// Lent to the leg that is being served.
+    pub(super) outputs: VecDeque<Output>,
 }
 
 impl Thread {
@@ -209,6 +211,7 @@ impl Thread {
     fn serve(&mut self, leg: usize, buffer: &mut [u8]) {
         let Some(running) = &mut self.legs[leg] else { return };
         let now = Instant::now();
+        running.stream.exchange(&mut self.outputs);
         let mut bridge = None;
         for _ in 0..COMMANDS {
             match running.commands.try_recv() {
@@ -274,6 +277,10 @@ impl Thread {
             other.stream.pass(law, &frame);
         }
         self.act(leg);
+        if let Some(running) = &mut self.legs[leg] {
+            running.stream.exchange(&mut self.outputs);
+            self.outputs.clear(); // it is empty, and begins at its first place again
+        }
         self.end(leg);
     }
 

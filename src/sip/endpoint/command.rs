@@ -65,6 +65,8 @@ pub enum Command {
     },
     /// New calls and OPTIONS get 503 from now on (or no longer).
     Drain(bool),
+    /// OPTIONS gets 503 from now on (or no longer): one more call would be refused. Who refuses it is our user.
+    Full(bool),
 }
 
 /// A call of ours.

@@ -22,7 +22,7 @@ mod update;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -39,10 +39,11 @@ use super::client::Client;
 use super::dialog::{Dialog, Key};
 use super::message::{Framing, Message};
 use super::name::Method;
+use super::overload::Overload;
 use super::reason::Reason;
 use super::server::{Server, Todo};
 use super::timing::Timing;
-use super::{check, trunk::Trunks};
+use super::{advertised::Advertised, check, trunk::Trunks};
 use crate::time::Timers;
 
 /// A dialog, ours to name; never used twice in a process.
@@ -93,17 +94,20 @@ pub struct Config {
     pub timing: Timing,
     /// What stands in `Server` and `User-Agent`; no version, which would help an attacker.
     pub agent: String,
-    /// The address that peers see, where it is not the local one (NAT).
-    pub advertised: Option<IpAddr>,
+    /// The addresses that peers see, where they are not the local ones (NAT).
+    pub advertised: Advertised,
     /// How long a call lives without a refresh (RFC 4028), at least 90 s; zero: we ask for no session timer, and keep
     /// to the other side's.
     pub session: Duration,
     pub max_dialogs: usize,
+    /// Each is remembered for 32 s after its answer (timers J and L), so a call a second needs 64 places.
     pub max_transactions: usize,
     /// What Retry-After says while full or draining.
     pub retry_after: Duration,
     /// Requests are only sent to addresses that a trunk lists, or where the dialog's requests came from.
     pub trunks: Trunks,
+    /// The time since 1970 when it starts, from which overload feedback is numbered.
+    pub epoch: Duration,
 }
 
 impl Default for Config {
@@ -111,12 +115,13 @@ impl Default for Config {
         Config {
             timing: Timing::default(),
             agent: "jiesu".into(),
-            advertised: None,
+            advertised: Advertised::default(),
             session: Duration::from_secs(1800),
             max_dialogs: 10_000,
-            max_transactions: 50_000,
+            max_transactions: 400_000,
             retry_after: Duration::from_secs(10),
             trunks: Trunks::default(),
+            epoch: Duration::ZERO,
         }
     }
 }
@@ -193,6 +198,9 @@ pub struct Endpoint {
     timers: Timers<Due>,
     out: VecDeque<Output>,
     draining: bool,
+    /// Our user would refuse one more call.
+    full: bool,
+    overload: Overload,
 }
 
 impl fmt::Debug for Endpoint {
@@ -218,6 +226,7 @@ impl Endpoint {
     /// `seed` decides tags and branches: random bytes in the daemon, fixed ones in tests.
     pub fn new(config: Config, seed: [u8; 32]) -> Endpoint {
         let mut random = StdRng::from_seed(seed);
+        let overload = Overload::new(config.epoch);
         let mut config = config;
         if !config.session.is_zero() {
             config.session = config.session.max(Duration::from_secs(check::MIN_SESSION));
@@ -238,6 +247,8 @@ impl Endpoint {
             timers: Timers::new(),
             out: VecDeque::new(),
             draining: false,
+            full: false,
+            overload,
         }
     }
 
@@ -257,6 +268,7 @@ impl Endpoint {
 
     /// One datagram, or one message of a stream.
     pub fn receive(&mut self, now: Instant, flow: Flow, trunk: &TrunkName, bytes: Bytes) {
+        self.overload.tick(now);
         let message = match Message::parse(bytes, flow.framing()) {
             Ok(message) => message,
             Err(_) => return self.refused("unreadable", flow),
@@ -290,6 +302,7 @@ impl Endpoint {
             Command::Invite(invite) => self.invite(now, *invite),
             Command::Cancel { dialog } => self.cancel(now, dialog),
             Command::Drain(draining) => self.draining = draining,
+            Command::Full(full) => self.full = full,
         }
     }
 
@@ -305,6 +318,12 @@ impl Endpoint {
     /// When [`Endpoint::expire`] must be called next.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.timers.next_deadline()
+    }
+
+    /// What an answer tells a peer about its load, if the peer asks (RFC 7339 section 5.1).
+    fn feedback(&self, request: &Message) -> Option<String> {
+        request.top_via()?.params.get("oc")?;
+        Some(self.overload.parameters(self.draining))
     }
 
     fn event(&mut self, event: Event) {
@@ -340,7 +359,7 @@ impl Endpoint {
 
     /// `host:port` of ours as peers reach it over `flow`.
     fn own_address(&self, flow: &Flow) -> String {
-        let ip = self.config.advertised.unwrap_or(flow.local.ip());
+        let ip = self.config.advertised.of(flow.local.ip(), flow.peer.ip());
         SocketAddr::new(ip, flow.local.port()).to_string()
     }
 

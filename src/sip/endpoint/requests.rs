@@ -43,6 +43,7 @@ impl Endpoint {
     /// As [`Endpoint::answer_stateless`], with a tag of a dialog's.
     pub(super) fn answer_with(&mut self, flow: Flow, message: &Message, fault: &Fault, tag: &str) {
         let mut builder = Builder::answer(message, flow.peer, fault.code, fault.reason, Some(tag));
+        builder = builder.feedback(self.feedback(message).as_deref());
         for (name, value) in &fault.headers {
             builder = builder.header(*name, value);
         }
@@ -92,7 +93,7 @@ impl Endpoint {
 
     /// OPTIONS: what we are able to do, and whether we take calls (section 11.2).
     pub(super) fn options(&mut self, flow: Flow, message: &Message) {
-        if self.draining || self.dialogs.len() >= self.config.max_dialogs {
+        if self.draining || self.full || self.dialogs.len() >= self.config.max_dialogs {
             let fault = self.unavailable();
             return self.answer_stateless(flow, message, &fault);
         }

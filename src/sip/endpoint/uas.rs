@@ -23,12 +23,15 @@ impl Endpoint {
         if self.merges.contains_key(&merge) {
             return self.answer_stateless(flow, &message, &Fault::new(482, "Loop Detected"));
         }
+        self.overload.offered();
         if self.draining || self.dialogs.len() >= self.config.max_dialogs {
+            self.overload.refused();
             self.refused(if self.draining { "draining" } else { "dialogs_full" }, flow);
             let fault = self.unavailable();
             return self.answer_stateless(flow, &message, &fault);
         }
         if !self.has_room(flow, &message) {
+            self.overload.refused();
             return;
         }
         let server = self.remember(flow, key, &message, true);
@@ -38,7 +41,8 @@ impl Endpoint {
             entry.merge = Some(merge);
             entry.dialog = Some(dialog);
         }
-        let trying = Builder::answer(&message, flow.peer, 100, "Trying", None).finish();
+        let trying = Builder::answer(&message, flow.peer, 100, "Trying", None);
+        let trying = trying.feedback(self.feedback(&message).as_deref()).finish();
         self.respond(now, server, 100, trying);
         let tag = self.token();
         let text = |name| String::from_utf8_lossy(message.header(name).unwrap_or_default()).into_owned();
@@ -68,6 +72,7 @@ impl Endpoint {
     pub(super) fn build_response(&self, dialog: &Dialog, request: &Message, code: u16, reason: &str) -> Builder {
         let tag = String::from_utf8_lossy(&dialog.local_tag);
         let builder = Builder::answer(request, dialog.flow.peer, code, reason, Some(&tag));
+        let builder = builder.feedback(self.feedback(request).as_deref());
         let builder = if code < 300 { builder.copy(request, Name::RecordRoute) } else { builder };
         let builder = if code < 300 { builder.header(Name::Contact, self.own_contact(&dialog.flow)) } else { builder };
         builder.header(Name::Server, &self.config.agent)
@@ -158,6 +163,9 @@ impl Endpoint {
         if !matches!(dialog.life, Life::Invited { .. }) {
             return;
         }
+        if code == 503 {
+            self.overload.refused();
+        }
         self.refuse_offered(now, id, code, reason, retry);
         self.end(id, Why::Refused);
     }
@@ -165,6 +173,7 @@ impl Endpoint {
     /// Takes an [`Event::Invited`] back that nobody has room for: 503, and no event follows.
     pub fn turn_away(&mut self, now: Instant, id: DialogId) {
         let retry = self.config.retry_after;
+        self.overload.refused();
         self.refuse_offered(now, id, 503, "Service Unavailable", Some(retry));
         self.forget(id);
     }

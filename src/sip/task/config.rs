@@ -1,9 +1,10 @@
 //! What an admin may set about the sockets of SIP.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::tcp;
+use crate::sip::advertised::Advertised;
 use crate::sip::check::MIN_SESSION;
 use crate::sip::endpoint;
 use crate::sip::trunk::Unlisted;
@@ -17,12 +18,16 @@ pub struct Listen {
     pub tcp: bool,
 }
 
+/// Ten messages for each of 5,000 calls a second: more than one core signals.
+const SOURCE_RATE: u32 = 50_000;
+const UNLISTED_RATE: u32 = 10;
+
 /// `[sip]` of jiesu.toml.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     pub listen: Vec<Listen>,
-    /// The address that peers see, where it is not the local one (NAT).
-    pub advertised: Option<IpAddr>,
+    /// The addresses that peers see, where they are not the local ones (NAT).
+    pub advertised: Advertised,
     /// What happens to requests from sources that no trunk lists.
     pub unlisted: Unlisted,
     /// What stands in `Server` and `User-Agent`.
@@ -33,6 +38,10 @@ pub struct Config {
     pub max_transactions: usize,
     /// What Retry-After says while full or draining.
     pub retry_after: Duration,
+    /// Messages a second from one address of a trunk; above it new requests are dropped unread.
+    pub source_rate: u32,
+    /// Answers a second to one address that no trunk lists, where those are answered.
+    pub unlisted_rate: u32,
     pub tcp: tcp::Limits,
 }
 
@@ -41,13 +50,15 @@ impl Default for Config {
         let defaults = endpoint::Config::default();
         Config {
             listen: vec![Listen { address: SocketAddr::from(([0, 0, 0, 0], 5060)), udp: true, tcp: true }],
-            advertised: None,
+            advertised: Advertised::default(),
             unlisted: Unlisted::Drop,
             agent: defaults.agent,
             session: defaults.session,
             max_dialogs: defaults.max_dialogs,
             max_transactions: defaults.max_transactions,
             retry_after: defaults.retry_after,
+            source_rate: SOURCE_RATE,
+            unlisted_rate: UNLISTED_RATE,
             tcp: tcp::Limits::default(),
         }
     }
@@ -58,12 +69,9 @@ impl Config {
     pub fn read(table: &mut Table<'_>) -> Config {
         let usual = Config::default();
         let listen = read_listen(table).unwrap_or(usual.listen);
-        let advertised = table.text("advertised").check(|text| {
-            let bad =
-                |_| (format!("\"{text}\" is not an address"), "write an IP address such as \"203.0.113.5\"".into());
-            text.parse::<IpAddr>().map_err(bad)
-        });
-        let advertised = advertised.get();
+        let faults = table.faults().clone();
+        let [rules, near] = ["advertised", "near"].map(|key| table.texts(key).get().unwrap_or_default());
+        let advertised = Advertised::read(&rules, &near, &faults);
         let unlisted = table.text("unlisted").check(|text| match text.as_str() {
             "drop" => Ok(Unlisted::Drop),
             "forbid" => Ok(Unlisted::Forbid),
@@ -81,8 +89,10 @@ impl Config {
             agent: agent.get().unwrap_or(usual.agent),
             session: read_session(table),
             max_dialogs: table.int("max_dialogs").or(10_000, 1..1_000_000) as usize,
-            max_transactions: table.int("max_transactions").or(50_000, 10..5_000_000) as usize,
+            max_transactions: table.int("max_transactions").or(400_000, 10..5_000_000) as usize,
             retry_after: table.duration("retry_after").or("10s", "1s".."1h"),
+            source_rate: table.int("source_rate").or(i64::from(SOURCE_RATE), 10..1_000_000) as u32,
+            unlisted_rate: table.int("unlisted_rate").or(i64::from(UNLISTED_RATE), 1..1_000_000) as u32,
             tcp: tcp::Limits {
                 connections: table.int("tcp_connections").or(1024, 0..100_000) as usize,
                 per_address: table.int("tcp_connections_per_address").or(128, 1..100_000) as usize,

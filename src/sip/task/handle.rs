@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::trace::Trace;
 use crate::sip::endpoint::{Command, DialogId, Ids, Transport};
 use crate::sip::trunk::Trunks;
 
@@ -26,6 +27,7 @@ pub struct Handle {
     pub(super) udp: Option<SocketAddr>,
     pub(super) tcp: Option<SocketAddr>,
     pub(super) trunks: Arc<watch::Sender<Trunks>>,
+    pub(super) trace: Trace,
 }
 
 impl Handle {
@@ -60,6 +62,11 @@ impl Handle {
     /// From now on these are the trunks. Calls that run go on.
     pub fn replace_trunks(&self, trunks: Trunks) {
         self.trunks.send_replace(trunks);
+    }
+
+    /// The messages of the last calls.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
     }
 
     /// One round trip through the task, for the watchdog.

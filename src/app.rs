@@ -86,7 +86,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         sip: handle.clone(),
         registry: registry.clone(),
         media: media.clone(),
-        advertised: config.main.sip.advertised,
+        advertised: config.main.sip.advertised.clone(),
         codecs: codecs.clone(),
     };
     let outbox = Arc::new(Notify::new());

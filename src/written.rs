@@ -19,122 +19,20 @@
 //! # assert_eq!((ring.as_secs(), flow.as_str()), (2, ""));
 //! ```
 
-use std::cell::RefCell;
-use std::fmt;
-use std::ops::Range;
+mod fault;
+mod value;
+
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
+pub use fault::{Fault, Faults, Place, Written};
+pub use value::{Value, duration};
+
 /// A file larger than this is not a configuration file.
 pub const MAX_BYTES: usize = 4 << 20;
-
-/// Where something was written. Line and column count from 1; 0 stands for "the file as a whole".
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Place {
-    pub file: PathBuf,
-    pub line: u32,
-    pub column: u32,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if self.line > 0 {
-            write!(f, ":{}:{}", self.line, self.column)?;
-        }
-        Ok(())
-    }
-}
-
-/// One thing that an admin has to mend.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    pub place: Place,
-    /// The key as a path from the top of the file, e.g. `menu.keys.1`; may be empty.
-    pub key: String,
-    /// What is wrong, in one clause.
-    pub what: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
-        }
-        write!(f, "{}", self.what)?;
-        if !self.remedy.is_empty() {
-            write!(f, "; {}", self.remedy)?;
-        }
-        Ok(())
-    }
-}
-
-/// Where faults are gathered while files are read. Clones share one list.
-#[derive(Debug, Clone, Default)]
-pub struct Faults(Rc<RefCell<Vec<Fault>>>);
-
-impl Faults {
-    pub fn add(&self, fault: Fault) {
-        self.0.borrow_mut().push(fault);
-    }
-
-    /// A fault at `place`.
-    pub fn at(&self, place: &Place, key: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) {
-        self.add(Fault { place: place.clone(), key: key.into(), what: what.into(), remedy: remedy.into() });
-    }
-
-    /// A fault of a file as a whole (missing, unreadable, not TOML).
-    pub fn file(&self, file: &Path, what: impl Into<String>, remedy: impl Into<String>) {
-        let place = Place { file: file.to_owned(), line: 0, column: 0 };
-        self.at(&place, "", what, remedy);
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
-    }
-
-    pub fn len(&self) -> usize {
-        self.0.borrow().len()
-    }
-
-    /// All faults, by file and line, each once.
-    pub fn sorted(&self) -> Vec<Fault> {
-        let mut list = self.0.borrow().clone();
-        list.sort_by(|a, b| (&a.place, &a.key, &a.what).cmp(&(&b.place, &b.key, &b.what)));
-        list.dedup();
-        list
-    }
-}
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for fault in self.sorted() {
-            writeln!(f, "{fault}")?;
-        }
-        Ok(())
-    }
-}
-
-/// A value and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written<T> {
-    pub value: T,
-    pub place: Place,
-    /// The key as a path from the top of the file.
-    pub key: String,
-}
-
-impl<T> Written<T> {
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Written<U> {
-        Written { value: f(self.value), place: self.place, key: self.key }
-    }
-}
 
 /// The text of one file.
 #[derive(Debug, Clone)]
@@ -245,7 +143,7 @@ impl<'a> Table<'a> {
                 Err(place)
             }
         });
-        Value { found, table: self.place.clone(), path, faults: self.faults().clone() }
+        Value::new(found, self.place.clone(), path, self.faults().clone())
     }
 
     /// A string.
@@ -360,145 +258,6 @@ impl<'a> Table<'a> {
             self.faults().at(&place, path, "unknown key", remedy);
         }
     }
-}
-
-/// What stood under a key: nothing, a value, or something unreadable (already a fault).
-pub struct Value<T> {
-    found: Option<Result<Written<T>, Place>>,
-    table: Place,
-    path: String,
-    faults: Faults,
-}
-
-impl<T> Value<T> {
-    /// The value with its place, or nothing.
-    pub fn written(self) -> Option<Written<T>> {
-        self.found.and_then(Result::ok)
-    }
-
-    pub fn get(self) -> Option<T> {
-        self.written().map(|w| w.value)
-    }
-
-    pub fn or_else(self, default: impl FnOnce() -> T) -> T {
-        self.get().unwrap_or_else(default)
-    }
-
-    /// Keeps the value only where `check` gives `Ok`; `Err` says what is wrong and what to do.
-    pub fn check<U>(self, check: impl FnOnce(&T) -> Result<U, (String, String)>) -> Value<U> {
-        let found = self.found.map(|found| {
-            found.and_then(|w| match check(&w.value) {
-                Ok(value) => Ok(Written { value, place: w.place, key: w.key }),
-                Err((what, remedy)) => {
-                    self.faults.at(&w.place, &self.path, what, remedy);
-                    Err(w.place)
-                }
-            })
-        });
-        Value { found, table: self.table, path: self.path, faults: self.faults }
-    }
-
-    /// A missing key is a fault; `remedy` says what to write.
-    fn missing(&self, remedy: &str) {
-        if self.found.is_none() {
-            self.faults.at(&self.table, &self.path, "missing", format!("write {remedy}"));
-        }
-    }
-}
-
-impl<T: Default> Value<T> {
-    /// A missing key is a fault, and the type's empty value stands in.
-    pub fn need(self, remedy: &str) -> T {
-        self.missing(remedy);
-        self.get().unwrap_or_default()
-    }
-
-    /// As [`Value::need`], with the place.
-    pub fn need_written(self, remedy: &str) -> Written<T> {
-        self.missing(remedy);
-        let (place, key) = (self.table.clone(), self.path.clone());
-        self.written().unwrap_or_else(|| Written { value: T::default(), place, key })
-    }
-}
-
-impl Value<String> {
-    pub fn or(self, default: &str) -> String {
-        self.get().unwrap_or_else(|| default.to_owned())
-    }
-}
-
-impl Value<bool> {
-    pub fn or(self, default: bool) -> bool {
-        self.get().unwrap_or(default)
-    }
-}
-
-impl Value<i64> {
-    /// The number, or `default`; outside `allowed` it is a fault.
-    pub fn or(self, default: i64, allowed: Range<i64>) -> i64 {
-        let (least, most) = (allowed.start, allowed.end);
-        self.check(|n| {
-            if (least..=most).contains(n) {
-                Ok(*n)
-            } else {
-                Err((format!("{n} is out of range"), format!("write {least} to {most}")))
-            }
-        })
-        .get()
-        .unwrap_or(default)
-    }
-}
-
-impl Value<f64> {
-    /// The number, or `default`; outside `allowed` it is a fault.
-    pub fn or(self, default: f64, allowed: Range<f64>) -> f64 {
-        let (least, most) = (allowed.start, allowed.end);
-        self.check(|n| {
-            if (least..=most).contains(n) {
-                Ok(*n)
-            } else {
-                Err((format!("{n} is out of range"), format!("write {least} to {most}")))
-            }
-        })
-        .get()
-        .unwrap_or(default)
-    }
-}
-
-impl Value<Duration> {
-    /// The span, or `default`; outside `allowed` (both ends written as in the file) it is a fault.
-    pub fn or(self, default: &str, allowed: Range<&str>) -> Duration {
-        let known = |text| duration(text).expect("limits are written by us");
-        let (least, most) = (known(allowed.start), known(allowed.end));
-        self.check(|span| {
-            if (least..=most).contains(span) {
-                Ok(*span)
-            } else {
-                let remedy = format!("write \"{}\" to \"{}\"", allowed.start, allowed.end);
-                Err((format!("{span:?} is out of range"), remedy))
-            }
-        })
-        .get()
-        .unwrap_or_else(|| known(default))
-    }
-}
-
-/// Reads `"1.5s"`; units ms, s, m, h, d. `None` for anything else and for more than ten years.
-pub fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let split = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let (number, unit) = text.split_at(split);
-    let seconds = match unit {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "d" => 86400.0,
-        _ => return None,
-    };
-    let number: f64 = number.trim().parse().ok()?;
-    let span = number * seconds;
-    (0.0..=315_576_000.0).contains(&span).then(|| Duration::from_secs_f64(span))
 }
 
 fn kind_of(value: &DeValue<'_>) -> &'static str {

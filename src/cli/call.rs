@@ -157,7 +157,8 @@ pub async fn call(arguments: &Arguments) -> anyhow::Result<Report> {
         }
     });
     let codecs = vec![Codec::Pcma, Codec::Pcmu];
-    let originator = Originator { sip: handle, registry, media: media.clone(), advertised: None, codecs };
+    let originator =
+        Originator { sip: handle, registry, media: media.clone(), advertised: sip::Advertised::default(), codecs };
     let destination = Destination {
         uri: arguments.uri.clone(),
         to,

@@ -99,7 +99,6 @@ pub fn run(folder: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
 fn aside(config: &mut Config) {
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     config.main.sip.listen = vec![sip::task::Listen { address: loopback, udp: true, tcp: true }];
-    config.main.sip.advertised = None;
     config.main.web.listen = loopback;
     config.main.media.ports = (40_000, 40_999);
     config.main.state_dir = config.main.state_dir.join("demo");

@@ -56,7 +56,7 @@ pub fn bind(address: IpAddr, port: u16, dscp: u8) -> io::Result<(UdpSocket, UdpS
 }
 
 fn open(address: SocketAddr, dscp: u8) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     if address.is_ipv6() {
         // One IPv6 socket hears both families; SDP decides which address is named.
         socket.set_only_v6(false)?;
@@ -69,7 +69,6 @@ fn open(address: SocketAddr, dscp: u8) -> io::Result<UdpSocket> {
         // Audio without priority is still audio.
         tracing::debug!(%error, dscp, "RTP packets go out unmarked");
     }
-    socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket.into())
 }

@@ -1,6 +1,8 @@
 //! SIP: messages, transactions, dialogs (RFC 3261), all without I/O; `task` is the one file with sockets.
 
 pub mod address;
+pub mod advertised;
+pub mod auth;
 pub mod build;
 pub mod check;
 pub mod client;
@@ -22,6 +24,7 @@ pub mod uri;
 pub mod via;
 
 pub use address::NameAddr;
+pub use advertised::Advertised;
 pub use build::Builder;
 pub use endpoint::{Command, DialogId, Endpoint, Event, Flow, Invite, Output, Transport, TrunkName, Why};
 pub use message::{Framing, Message};

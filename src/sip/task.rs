@@ -111,7 +111,7 @@ impl Bound {
     pub fn spawn(self, events: mpsc::Sender<Event>, stop: CancellationToken) -> io::Result<(Handle, JoinHandle<()>)> {
         let config = endpoint::Config {
             agent: self.config.agent.clone(),
-            advertised: self.config.advertised,
+            advertised: self.config.advertised.clone(),
             max_dialogs: self.config.max_dialogs,
             max_transactions: self.config.max_transactions,
             retry_after: self.config.retry_after,

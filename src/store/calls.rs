@@ -119,8 +119,6 @@ struct Began(CallRow);
 
 impl Write for Began {
     type Out = ();
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         let row = &self.0;
         sqlx::query(
@@ -203,8 +201,6 @@ struct Recognised {
 
 impl Write for Recognised {
     type Out = ();
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         Ok(put_text(db, self.call, self.index, &self.text).await?)
     }
@@ -217,8 +213,6 @@ struct Keyed {
 
 impl Write for Keyed {
     type Out = ();
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         let sql = "UPDATE calls SET keys = ? WHERE id = ?";
         sqlx::query(sql).bind(&self.keys).bind(self.call.to_string()).execute(db).await?;
@@ -234,8 +228,6 @@ struct Ended {
 
 impl Write for Ended {
     type Out = ();
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         sqlx::query("UPDATE calls SET ended = ?, why = ? WHERE id = ? AND ended IS NULL")
             .bind(millis(self.at))
@@ -251,8 +243,6 @@ struct Settled(CallId);
 
 impl Write for Settled {
     type Out = ();
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         sqlx::query("UPDATE calls SET settled = 1 WHERE id = ?").bind(self.0.to_string()).execute(db).await?;
         Ok(())

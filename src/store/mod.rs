@@ -176,7 +176,6 @@ impl Store {
         struct Turn;
         impl Write for Turn {
             type Out = ();
-            const SINGLE: bool = true;
             async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
                 sqlx::query("SELECT 1").execute(db).await?;
                 Ok(())

@@ -179,8 +179,6 @@ struct PutOff {
 
 impl Write for PutOff {
     type Out = ();
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         sqlx::query("UPDATE outbox SET due = ?, reason = ?, tries = tries + 1 WHERE id = ? AND state = 'waiting'")
             .bind(millis(self.due))
@@ -199,8 +197,6 @@ struct Retry {
 
 impl Write for Retry {
     type Out = u64;
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<u64, Failure> {
         let done = sqlx::query(
             "UPDATE outbox SET state = 'waiting', tries = 0, due = ?1

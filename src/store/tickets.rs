@@ -409,8 +409,6 @@ struct HearingFailed {
 
 impl Write for HearingFailed {
     type Out = ();
-    const SINGLE: bool = true;
-
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         sqlx::query("UPDATE tickets SET hearing_tries = hearing_tries + 1, hearing_due = ? WHERE id = ?")
             .bind(millis(self.due))

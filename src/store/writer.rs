@@ -2,10 +2,10 @@
 //!
 //! With `synchronous=FULL` a commit costs a disk sync whatever its size, and a thousand calls write some hundred rows a
 //! second. So jobs go through one bounded queue; whatever waits there becomes one transaction, and **nobody is answered
-//! before its commit is on the disk**. A job that fails is undone by itself (its savepoint); if a failure takes the
-//! whole transaction with it, or the commit fails, nothing of the batch is in the database and every job is run again
-//! in a transaction of its own, so that it is told its own result. Jobs therefore must give the same result when run
-//! twice.
+//! before its commit is on the disk**. If a job or the commit fails, nothing of the batch is in the database and every
+//! job is run again in a transaction of its own, so that it is told its own result. Jobs therefore must give the same
+//! result when run twice. (Savepoints would keep the others of the batch; they are two more statements for every job,
+//! and jobs fail when the disk does.)
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -26,8 +26,16 @@ const BATCH: usize = 256;
 enum Lost {
     /// It could not begin: another process holds the lock. No job is to blame, and each would wait as long again.
     NotBegun(Error),
-    /// A job or the commit took it down.
+    /// A job or the commit failed.
     Undone(Error),
+}
+
+impl Lost {
+    fn into_error(self) -> Error {
+        match self {
+            Lost::NotBegun(error) | Lost::Undone(error) => error,
+        }
+    }
 }
 
 /// Why a job failed, before it is sorted.
@@ -52,9 +60,6 @@ impl From<Error> for Failure {
 pub(super) trait Write: Send + Sync + 'static {
     type Out: Send + 'static;
 
-    /// It is one statement: SQLite undoes that by itself when it fails, no savepoint is needed.
-    const SINGLE: bool = false;
-
     fn write(&self, db: &mut SqliteConnection) -> impl Future<Output = Result<Self::Out, Failure>> + Send;
 }
 
@@ -63,7 +68,6 @@ type Ran<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 /// A [`Write`] with the type of its result forgotten.
 trait Job: Send {
     fn run<'a>(&'a mut self, db: &'a mut SqliteConnection) -> Ran<'a>;
-    fn single(&self) -> bool;
     fn answer(self: Box<Self>, result: Result<(), Error>);
 }
 
@@ -79,10 +83,6 @@ impl<W: Write> Job for Waiting<W> {
             self.out = Some(self.write.write(db).await?);
             Ok(())
         })
-    }
-
-    fn single(&self) -> bool {
-        W::SINGLE
     }
 
     fn answer(self: Box<Self>, result: Result<(), Error>) {
@@ -168,76 +168,47 @@ impl Desk {
         let begun = Instant::now();
         let together = self.transaction(jobs).await;
         match together {
-            Ok(results) => jobs.drain(..).zip(results).for_each(|(job, result)| job.answer(result)),
-            Err(Lost::NotBegun(error)) => jobs.drain(..).for_each(|job| job.answer(Err(error.clone()))),
-            Err(Lost::Undone(_)) => {
+            Ok(()) => jobs.drain(..).for_each(|job| job.answer(Ok(()))),
+            Err(Lost::Undone(_)) if jobs.len() > 1 => {
                 for mut job in jobs.drain(..) {
-                    let result = match self.transaction(std::slice::from_mut(&mut job)).await {
-                        Ok(mut results) => results.pop().unwrap_or(Err(Error::Closed)),
-                        Err(Lost::NotBegun(error) | Lost::Undone(error)) => Err(error),
-                    };
-                    job.answer(result);
+                    let alone = self.transaction(std::slice::from_mut(&mut job)).await;
+                    job.answer(alone.map_err(Lost::into_error));
                 }
+            }
+            Err(lost) => {
+                let error = lost.into_error();
+                jobs.drain(..).for_each(|job| job.answer(Err(error.clone())));
             }
         }
         metrics::histogram!("jiesu_store_commit_seconds").record(begun.elapsed().as_secs_f64());
     }
 
     /// One transaction around `jobs`; when the disk is full the ballast is given up and it is tried once more.
-    async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Error>>, Lost> {
+    async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Lost> {
         let first = self.attempt(jobs).await;
-        let full = match &first {
-            Ok(results) => results.iter().any(|result| matches!(result, Err(Error::Full(_)))),
-            Err(Lost::NotBegun(error) | Lost::Undone(error)) => matches!(error, Error::Full(_)),
-        };
+        let full = matches!(first, Err(Lost::NotBegun(Error::Full(_)) | Lost::Undone(Error::Full(_))));
         if full && self.ballast.give_up() { self.attempt(jobs).await } else { first }
     }
 
-    /// `Ok`: committed, with each job's own result. `Err`: nothing of it is in the database.
-    async fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Error>>, Lost> {
+    /// `Ok`: all of it is committed. `Err`: nothing of it is in the database.
+    async fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Lost> {
         self.sql("BEGIN IMMEDIATE").await.map_err(Lost::NotBegun)?;
-        let mut results = Vec::with_capacity(jobs.len());
-        for job in &mut *jobs {
-            match self.job(job).await {
-                Ok(result) => results.push(result),
-                Err(error) => {
-                    self.undo().await;
-                    return Err(Lost::Undone(error));
-                }
-            }
+        let done = self.all(jobs).await;
+        if let Err(error) = done {
+            self.undo().await;
+            return Err(Lost::Undone(error));
         }
-        match self.sql("COMMIT").await {
-            Ok(()) => Ok(results),
-            Err(error) => {
-                self.undo().await;
-                Err(Lost::Undone(error))
-            }
-        }
+        Ok(())
     }
 
-    /// `Err`: the transaction is lost.
-    async fn job(&mut self, job: &mut Box<dyn Job>) -> Result<Result<(), Error>, Error> {
-        let single = job.single();
-        if !single {
-            self.sql("SAVEPOINT job").await?;
+    async fn all(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Error> {
+        for job in jobs {
+            job.run(&mut self.db).await.map_err(|failure| match failure {
+                Failure::Ours(error) => error,
+                Failure::Sql(error) => Error::of(&self.file, &error),
+            })?;
         }
-        let result = job.run(&mut self.db).await.map_err(|failure| match failure {
-            Failure::Ours(error) => error,
-            Failure::Sql(error) => Error::of(&self.file, &error),
-        });
-        if let Err(error) = &result {
-            // SQLite may have rolled everything back (full disk, I/O error): then a BEGIN is possible again.
-            if self.sql("BEGIN").await.is_ok() {
-                return Err(error.clone());
-            }
-            if !single {
-                self.sql("ROLLBACK TO job").await?;
-            }
-        }
-        if !single {
-            self.sql("RELEASE job").await?;
-        }
-        Ok(result)
+        self.sql("COMMIT").await
     }
 
     async fn undo(&mut self) {

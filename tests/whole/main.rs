@@ -11,6 +11,7 @@ mod kill;
 mod lines;
 mod manners;
 mod sipp;
+mod soak;
 mod softphone;
 mod trace;
 mod transfer;

@@ -210,3 +210,81 @@ fn usage_faults_exit_64() {
     // One digit wrong: the check digit tells.
     assert_eq!(cli(folder.path(), &["ticket", "show", "261126000019"]).status.code(), Some(64));
 }
+
+/// A studio's recording, under any name that the catalogue has, stays; what is missing is rendered.
+#[test]
+fn prompts_renders_what_has_no_recording() {
+    let folder = folder(&Plan::default());
+    let prompts = folder.path().join("prompts");
+    let [gone, studio] = ["thanks.wav", "confirm.wav"].map(|name| prompts.join(name));
+    fs::remove_file(&gone).expect("the shipped prompt");
+    let tone = jiesu::audio::tone::sine(300.0 + draw(500) as f64, Duration::from_secs(1), 0.3);
+    let recorded = jiesu::audio::wav::bytes(&tone, 8000);
+    fs::write(&studio, &recorded).expect("write");
+    let out = cli(folder.path(), &["prompts"]);
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
+    assert!(said.contains("1 prompts rendered") && said.contains("1 are recordings and stay"), "{said}");
+    assert!(jiesu::audio::wav::read(&fs::read(&gone).expect("rendered")).is_ok_and(|pcm| pcm.samples.len() > 8000));
+    assert_eq!(fs::read(&studio).expect("it stays"), recorded);
+    let out = cli(folder.path(), &["prompts", "--only", "no-such-prompt"]);
+    assert_eq!(out.status.code(), Some(64));
+}
+
+/// Behind a NAT each peer is told the address at which it reaches us, in Contact and SDP; ours on our side of it.
+#[test]
+fn each_peer_is_told_the_address_that_it_reaches() {
+    if !in_own_network("manners::each_peer_is_told_the_address_that_it_reaches") {
+        return;
+    }
+    let public = format!("203.0.113.{}", 1 + draw(250));
+    let plan = Plan {
+        edits: vec![
+            ("listen = [\"127.0.0.1:0\"]".into(), "listen = [\"0.0.0.0:0\"]".into()),
+            ("#: advertised = ".into(), format!("advertised = [\"{public}\"]\n#: advertised = ")),
+        ],
+        files: vec![("trunks/carrier.toml".into(), "addresses = [\"192.0.2.0/24\"]\n".into())],
+        ..Plan::default()
+    };
+    let daemon = Daemon::start(&plan);
+    for (own, told) in [("192.0.2.9", public.as_str()), ("127.0.0.1", "127.0.0.1")] {
+        let at = SocketAddr::new(own.parse().expect("an address"), daemon.sip.port());
+        let answer = invite(SocketAddr::new(at.ip(), 0), at);
+        assert!(answer.contains(&format!("Contact: <sip:{told}:{}>", at.port())), "{answer}");
+        assert!(answer.contains(&format!("c=IN IP4 {told}\r\n")), "{answer}");
+    }
+}
+
+/// Calls from `own`, hangs up at once; the 200.
+fn invite(own: SocketAddr, to: SocketAddr) -> String {
+    let socket = UdpSocket::bind(own).expect("a port");
+    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket option");
+    let (own, id) = (socket.local_addr().expect("bound"), draw(1 << 60));
+    let body = format!(
+        "v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio {1} RTP/AVP 8\r\n",
+        own.ip(),
+        own.port()
+    );
+    let text = |method: &str, cseq: u32, tag: &str, body: &str| {
+        format!(
+            "{method} sip:12345@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{id:x}{method};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:13800138000@{own}>;tag={id:x}\r\nTo: <sip:12345@{to}>{tag}\r\nCall-ID: {id:x}\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:{own}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    socket.send_to(text("INVITE", 1, "", &body).as_bytes(), to).expect("sent");
+    let mut buffer = [0; 4096];
+    let answer = loop {
+        let n = socket.recv(&mut buffer).expect("an answer");
+        let answer = String::from_utf8_lossy(&buffer[..n]).into_owned();
+        if answer.starts_with("SIP/2.0 200 ") && answer.contains(" INVITE\r\n") {
+            break answer;
+        }
+    };
+    let tag = answer.lines().find_map(|line| line.strip_prefix("To: ")?.split_once(";tag=")).expect("a tag").1;
+    let tag = format!(";tag={tag}");
+    socket.send_to(text("ACK", 1, &tag, "").as_bytes(), to).expect("sent");
+    socket.send_to(text("BYE", 2, &tag, "").as_bytes(), to).expect("sent");
+    answer
+}

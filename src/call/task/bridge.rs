@@ -67,7 +67,8 @@ fn destination(desk: &Desk, caller: Option<&str>, target: &str) -> Result<Destin
     let ip = uri.ip().ok_or("the host is not an IP address")?;
     let tcp = uri.param("transport").is_some_and(|t| t.eq_ignore_ascii_case(b"tcp"));
     let transport = if tcp { Transport::Tcp } else { Transport::Udp };
-    let ours = desk.originator.advertised.map_or_else(|| route_to(ip), Ok).map_err(|_| "there is no route to it")?;
+    let local = route_to(ip).map_err(|_| "there is no route to it")?;
+    let ours = desk.originator.advertised.of(local, ip);
     let host = if ours.is_ipv6() { format!("[{ours}]") } else { ours.to_string() };
     Ok(Destination {
         uri: target.to_owned(),

@@ -66,7 +66,7 @@ impl Invitation {
             chosen,
             trunk: trunk.to_string(),
             source: flow.peer.ip(),
-            address: desk.originator.advertised.unwrap_or(flow.local.ip()),
+            address: desk.originator.advertised.of(flow.local.ip(), flow.peer.ip()),
             programme,
             offer: request.sdp(),
         }

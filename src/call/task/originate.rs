@@ -20,8 +20,8 @@ pub struct Originator {
     pub sip: sip::Handle,
     pub registry: Registry,
     pub media: Media,
-    /// The address that peers see, where it is not our own (NAT).
-    pub advertised: Option<IpAddr>,
+    /// The addresses that peers see, where they are not our own (NAT).
+    pub advertised: sip::Advertised,
     pub codecs: Vec<sdp::Codec>,
 }
 
@@ -99,7 +99,8 @@ impl Originator {
         let dialog = self.sip.new_dialog();
         let events = self.registry.enter(dialog);
         let mut attempt = Attempt { originator: self, dialog, under_way: true, events: Some(events) };
-        let ours = sdp::Ours::new(self.advertised.unwrap_or(local.ip()), leg.local().port(), &self.codecs);
+        let ours =
+            sdp::Ours::new(self.advertised.of(local.ip(), destination.to.ip()), leg.local().port(), &self.codecs);
         let begun = Instant::now();
         let invite = Command::Invite(Box::new(Invite {
             dialog,

@@ -17,7 +17,7 @@ mod uas;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ use super::name::Method;
 use super::overload::Overload;
 use super::server::{Server, Todo};
 use super::timing::Timing;
-use super::{check, trunk::Trunks};
+use super::{advertised::Advertised, check, trunk::Trunks};
 use crate::time::Timers;
 
 /// A dialog, ours to name; never used twice in a process.
@@ -87,8 +87,8 @@ pub struct Config {
     pub timing: Timing,
     /// What stands in `Server` and `User-Agent`; no version, which would help an attacker.
     pub agent: String,
-    /// The address that peers see, where it is not the local one (NAT).
-    pub advertised: Option<IpAddr>,
+    /// The addresses that peers see, where they are not the local ones (NAT).
+    pub advertised: Advertised,
     pub max_dialogs: usize,
     /// Each is remembered for 32 s after its answer (timers J and L), so a call a second needs 64 places.
     pub max_transactions: usize,
@@ -105,7 +105,7 @@ impl Default for Config {
         Config {
             timing: Timing::default(),
             agent: "jiesu".into(),
-            advertised: None,
+            advertised: Advertised::default(),
             max_dialogs: 10_000,
             max_transactions: 400_000,
             retry_after: Duration::from_secs(10),
@@ -328,7 +328,7 @@ impl Endpoint {
 
     /// `host:port` of ours as peers reach it over `flow`.
     fn own_address(&self, flow: &Flow) -> String {
-        let ip = self.config.advertised.unwrap_or(flow.local.ip());
+        let ip = self.config.advertised.of(flow.local.ip(), flow.peer.ip());
         SocketAddr::new(ip, flow.local.port()).to_string()
     }
 

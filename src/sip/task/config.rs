@@ -1,9 +1,10 @@
 //! What an admin may set about the sockets of SIP.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::tcp;
+use crate::sip::advertised::Advertised;
 use crate::sip::endpoint;
 use crate::sip::trunk::Unlisted;
 use crate::written::Table;
@@ -24,8 +25,8 @@ const UNLISTED_RATE: u32 = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     pub listen: Vec<Listen>,
-    /// The address that peers see, where it is not the local one (NAT).
-    pub advertised: Option<IpAddr>,
+    /// The addresses that peers see, where they are not the local ones (NAT).
+    pub advertised: Advertised,
     /// What happens to requests from sources that no trunk lists.
     pub unlisted: Unlisted,
     /// What stands in `Server` and `User-Agent`.
@@ -46,7 +47,7 @@ impl Default for Config {
         let defaults = endpoint::Config::default();
         Config {
             listen: vec![Listen { address: SocketAddr::from(([0, 0, 0, 0], 5060)), udp: true, tcp: true }],
-            advertised: None,
+            advertised: Advertised::default(),
             unlisted: Unlisted::Drop,
             agent: defaults.agent,
             max_dialogs: defaults.max_dialogs,
@@ -64,12 +65,9 @@ impl Config {
     pub fn read(table: &mut Table<'_>) -> Config {
         let usual = Config::default();
         let listen = read_listen(table).unwrap_or(usual.listen);
-        let advertised = table.text("advertised").check(|text| {
-            let bad =
-                |_| (format!("\"{text}\" is not an address"), "write an IP address such as \"203.0.113.5\"".into());
-            text.parse::<IpAddr>().map_err(bad)
-        });
-        let advertised = advertised.get();
+        let faults = table.faults().clone();
+        let [rules, near] = ["advertised", "near"].map(|key| table.texts(key).get().unwrap_or_default());
+        let advertised = Advertised::read(&rules, &near, &faults);
         let unlisted = table.text("unlisted").check(|text| match text.as_str() {
             "drop" => Ok(Unlisted::Drop),
             "forbid" => Ok(Unlisted::Forbid),

@@ -28,6 +28,8 @@ pub struct Plan {
     pub bare: bool,
     /// Calls shorter than this (s) did not run the whole flow.
     pub least_talk: f64,
+    /// Sleeps on the socket and is woken by each packet, as other generators are.
+    pub woken: bool,
 }
 
 /// What the callers saw.
@@ -128,10 +130,7 @@ impl Load {
         let grace = (self.plan.calls as f64 / self.plan.rate) as i64 * 1000 + 60_000;
         loop {
             let now = wire::now();
-            while inbound.receive(&self.rtp, |bytes, from, at| {
-                receive_rtp(&mut self.callers, &self.by_port, &mut self.seen, bytes, from, at);
-            }) == wire::BATCH
-            {}
+            self.receive_all(&mut inbound);
             self.receive_sip(now);
             self.send_frames(tick as usize % 20);
             let due = ((now - start) as f64 / 1e9 * self.plan.rate) as usize;
@@ -149,7 +148,13 @@ impl Load {
                 break;
             }
             tick += 1;
-            wire::sleep_until(start + tick * MS);
+            if self.plan.woken {
+                while wire::wait(&self.rtp, start + tick * MS) {
+                    self.receive_all(&mut inbound);
+                }
+            } else {
+                wire::sleep_until(start + tick * MS);
+            }
         }
         self.seen.unfinished = self.live;
         self.seen.cpu_s = wire::thread_cpu() - cpu;
@@ -157,6 +162,13 @@ impl Load {
         self.seen.setup_ms.sort_by(f64::total_cmp);
         self.seen.talk_s.sort_by(f64::total_cmp);
         self.seen
+    }
+
+    fn receive_all(&mut self, inbound: &mut Batch) {
+        while inbound.receive(&self.rtp, |bytes, from, at| {
+            receive_rtp(&mut self.callers, &self.by_port, &mut self.seen, bytes, from, at);
+        }) == wire::BATCH
+        {}
     }
 
     fn request(&self, i: usize, method: &str, cseq: u32, uri: &str, to: &str, body: &str) -> String {

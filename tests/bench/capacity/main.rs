@@ -1,6 +1,6 @@
 //! Capacity: how many calls at once one core carries, and where it breaks.
 //!
-//! `cargo bench --bench capacity -- [--levels 200,500,1000] [--seconds 60] [--bare 200,1000] [--target ADDR --pid PID]`
+//! `cargo bench --bench capacity -- [--levels 200,500,1000] [--seconds 60] [--bare 200,1000] [--target ADDR --pid PID] [--woken]`
 //!
 //! Starts the daemon (release build) with the bench flow and the shipped store settings on processor 0, runs the load
 //! generator on processor 1, and prints one JSON row a level. A level is *clean* when every call ran the whole flow,
@@ -34,11 +34,19 @@ struct Options {
     target: Option<SocketAddrV4>,
     pid: Option<u32>,
     number: String,
+    woken: bool,
 }
 
 fn options() -> Options {
-    let mut options =
-        Options { levels: vec![50], bare: Vec::new(), seconds: 20.0, target: None, pid: None, number: "12345".into() };
+    let mut options = Options {
+        levels: vec![50],
+        bare: Vec::new(),
+        seconds: 20.0,
+        target: None,
+        pid: None,
+        number: "12345".into(),
+        woken: false,
+    };
     let list = |text: &str| text.split(',').filter_map(|n| n.parse().ok()).collect::<Vec<usize>>();
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -49,6 +57,7 @@ fn options() -> Options {
             "--seconds" => options.seconds = value().parse().unwrap_or(60.0),
             "--target" => options.target = value().parse().ok(),
             "--pid" => options.pid = value().parse().ok(),
+            "--woken" => options.woken = true,
             "--number" => options.number = value(),
             _ => {} // what cargo adds: --bench
         }
@@ -79,6 +88,7 @@ fn main() -> io::Result<()> {
             calls: (rate * options.seconds).round().max(1.0) as usize,
             bare,
             least_talk: if bare { 0.0 } else { 15.0 },
+            woken: options.woken,
         };
         let row = measure(plan, &speech, pid, n, options.seconds)?;
         println!("{row}");

@@ -169,6 +169,15 @@ pub fn sleep_until(ns: i64) {
     }
 }
 
+/// Sleeps to an absolute time, or until something comes to the socket: whether something did.
+pub fn wait(socket: &UdpSocket, ns: i64) -> bool {
+    let left = (ns - now()).max(0);
+    let mut asked = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let time = libc::timespec { tv_sec: left / 1_000_000_000, tv_nsec: left % 1_000_000_000 };
+    // SAFETY: one pollfd and the time live across the call; no signal mask.
+    unsafe { libc::ppoll(&mut asked, 1, &time, std::ptr::null()) > 0 }
+}
+
 /// The monotonic clock, in ns.
 pub fn now() -> i64 {
     // SAFETY: time is filled by the call.

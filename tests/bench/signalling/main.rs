@@ -10,6 +10,7 @@
 //! memory is printed each tenth of them.
 
 #[path = "../capacity/wire.rs"]
+#[allow(dead_code)] // the other bench uses all of it
 mod wire;
 
 use std::collections::VecDeque;

@@ -51,7 +51,7 @@ fn stack(cpu: Arc<AtomicU64>) -> SocketAddr {
             let mut count = 0u32;
             while let Some(event) = from_sip.recv().await {
                 if let Event::Invited { dialog, .. } = event {
-                    let answer = Command::Answer { dialog, sdp: sdp.clone().into() };
+                    let answer = Command::Answer { dialog, sdp: sdp.clone() };
                     if handle.send(answer).await.is_err() {
                         break;
                     }

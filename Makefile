@@ -51,6 +51,8 @@ fuzz:
 
 bench:
 	$(CARGO) bench --bench cores
+	$(CARGO) bench --bench router
+	$(CARGO) bench --bench signalling
 	$(CARGO) bench --bench capacity
 
 # 1,000 times kill -9 during 20 calls (about 50 minutes), then 200,000 calls (42 minutes): not under nextest's limits.
@@ -59,6 +61,7 @@ CALLS ?= 200000
 soak:
 	JIESU_KILLS=$(KILLS) $(CARGO) test --locked --test whole kill:: -- --nocapture
 	JIESU_CALLS=$(CALLS) $(CARGO) test --locked --test whole soak:: -- --nocapture
+	JIESU_FLOOD_SECONDS=90 $(CARGO) test --locked --test attacks flood::case_34 -- --nocapture
 
 # Renders the prompts that have no recording yet; what was recorded in a studio stays.
 prompts: setup

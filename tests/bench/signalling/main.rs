@@ -10,7 +10,7 @@
 //! memory is printed each tenth of them.
 
 #[path = "../capacity/wire.rs"]
-#[allow(dead_code)] // this generator only polls
+#[allow(dead_code)] // the other bench uses all of it
 mod wire;
 
 use std::collections::VecDeque;
@@ -51,7 +51,7 @@ fn stack(cpu: Arc<AtomicU64>) -> SocketAddr {
             let mut count = 0u32;
             while let Some(event) = from_sip.recv().await {
                 if let Event::Invited { dialog, .. } = event {
-                    let answer = Command::Answer { dialog, sdp: sdp.clone().into() };
+                    let answer = Command::Answer { dialog, sdp: sdp.clone() };
                     if handle.send(answer).await.is_err() {
                         break;
                     }

@@ -5,6 +5,7 @@
 //! the other.
 
 pub mod admission;
+pub mod number;
 pub mod session;
 #[cfg(feature = "daemon")]
 pub mod task;

@@ -48,6 +48,9 @@ names! {
     MinSe = "Min-SE";
     Warning = "Warning";
     Authorization = "Authorization";
+    WwwAuthenticate = "WWW-Authenticate";
+    ProxyAuthenticate = "Proxy-Authenticate";
+    ProxyAuthorization = "Proxy-Authorization";
 }
 
 impl Name {

@@ -341,6 +341,8 @@ fn call(desk: &mut Desk, transport: Transport) -> (DialogId, Message) {
         from: "sip:12345@192.0.2.1".into(),
         display: Some("a\"b\\c\r\nX: y".into()),
         sdp: SDP.into(),
+        trunk: None,
+        silence: None,
         headers: vec![("X-Test".into(), "1\r\nEvil: 2".into())],
     };
     desk.command(Command::Invite(Box::new(invite)));

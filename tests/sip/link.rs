@@ -98,6 +98,8 @@ impl World {
             from: format!("sip:a@{local}"),
             display: None,
             sdp: Bytes::from_static(SDP),
+            trunk: None,
+            silence: None,
             headers: Vec::new(),
         };
         self.dialogs.insert((side, dialog), Heard::Begun);

@@ -7,6 +7,7 @@ mod calls;
 mod desk;
 mod differential;
 mod link;
+mod login;
 mod syntax;
 mod torture;
 mod trust;

@@ -12,10 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::call::session::Input;
 use crate::media::{Command as Audio, LegId};
 use crate::sip::task::route_to;
-use crate::sip::{Event, Transport, Uri};
+use crate::sip::{Event, Transport, Trunk, Uri};
 
 use super::Desk;
-use super::originate::{Destination, Outbound};
+use super::originate::{Destination, Outbound, Over};
 
 /// The play number of the tone that the caller hears while it rings; the interpreter counts from 1.
 pub const RINGBACK: u32 = u32::MAX;
@@ -63,8 +63,10 @@ impl Transfer {
 
 fn destination(desk: &Desk, caller: Option<&str>, target: &str) -> Result<Destination, &'static str> {
     let uri = Uri::parse(target.as_bytes()).map_err(|_| "not a SIP URI")?;
-    // Names are resolved by trunks, which come with the carriers.
-    let ip = uri.ip().ok_or("the host is not an IP address")?;
+    if let Some(trunk) = desk.sip.trunk(&String::from_utf8_lossy(uri.host)) {
+        return over(desk, caller, &uri, &trunk);
+    }
+    let ip = uri.ip().ok_or("the host is neither an IP address nor a trunk")?;
     let tcp = uri.param("transport").is_some_and(|t| t.eq_ignore_ascii_case(b"tcp"));
     let transport = if tcp { Transport::Tcp } else { Transport::Udp };
     let local = route_to(ip).map_err(|_| "there is no route to it")?;
@@ -77,6 +79,27 @@ fn destination(desk: &Desk, caller: Option<&str>, target: &str) -> Result<Destin
         from: format!("sip:{}@{host}", caller.unwrap_or("anonymous")),
         display: None,
         ring: desk.config.transfer_ring,
+        over: None,
+    })
+}
+
+/// `sip:NUMBER@TRUNK`: to the first of the trunk's addresses, and on to the others where it must be.
+fn over(desk: &Desk, caller: Option<&str>, uri: &Uri<'_>, trunk: &Trunk) -> Result<Destination, &'static str> {
+    let number = trunk.numbers.outward(&uri.number().ok_or("no number stands before the trunk's name")?);
+    let (first, further) = trunk.outbound.split_first().ok_or("the trunk has no `outbound`")?;
+    let ip = first.address.ip();
+    let local = route_to(ip).map_err(|_| "there is no route to the trunk")?;
+    let ours = desk.originator.advertised.of(local, ip);
+    let host = if ours.is_ipv6() { format!("[{ours}]") } else { ours.to_string() };
+    let caller = caller.map_or_else(|| "anonymous".to_owned(), |caller| trunk.numbers.outward(caller));
+    Ok(Destination {
+        uri: format!("sip:{number}@{}", first.address),
+        to: first.address,
+        transport: first.transport,
+        from: format!("sip:{caller}@{host}"),
+        display: None,
+        ring: desk.config.transfer_ring,
+        over: Some(Over { trunk: trunk.name.clone(), number, further: further.to_vec(), silence: trunk.silence }),
     })
 }
 

@@ -61,7 +61,7 @@ impl Invitation {
             began,
             arrived: Instant::now(),
             dialog,
-            caller: from.as_ref().and_then(|from| from.uri.number()),
+            caller: crate::call::number::caller(request, desk.sip.trunk(trunk).as_ref()),
             display: from.and_then(|from| from.display.map(|d| String::from_utf8_lossy(d).into_owned())),
             chosen,
             trunk: trunk.to_string(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{DialogId, Flow};
+use super::{DialogId, Flow, TrunkName};
 
 /// What our side wants. A command for a dialog that has ended, or that does not fit its state, does nothing: the
 /// network was faster, and the event that says so is on its way.
@@ -62,6 +62,10 @@ pub struct Invite {
     pub from: String,
     pub display: Option<String>,
     pub sdp: Bytes,
+    /// The trunk that it goes over: its login answers challenges.
+    pub trunk: Option<TrunkName>,
+    /// How long there may be no answer at all, not even 100, before it fails with 408; `None`: 64*T1.
+    pub silence: Option<Duration>,
     /// Further headers.
     pub headers: Vec<(String, String)>,
 }

@@ -7,6 +7,7 @@
 //! Every dialog that was [`Event::Invited`] ends with exactly one [`Event::Ended`]; every dialog begun with
 //! [`Command::Invite`] ends with exactly one [`Event::Failed`] (no call) or, after [`Event::Answered`], one `Ended`.
 
+mod challenge;
 mod command;
 mod event;
 mod expire;
@@ -174,6 +175,7 @@ pub struct Endpoint {
     timers: Timers<Due>,
     out: VecDeque<Output>,
     draining: bool,
+    challenges: challenge::Challenges,
 }
 
 impl fmt::Debug for Endpoint {
@@ -215,6 +217,7 @@ impl Endpoint {
             timers: Timers::new(),
             out: VecDeque::new(),
             draining: false,
+            challenges: challenge::Challenges::default(),
         }
     }
 
@@ -359,6 +362,7 @@ impl Endpoint {
     fn forget(&mut self, dialog: DialogId) -> bool {
         let Some(gone) = self.dialogs.remove(&dialog) else { return false };
         self.dialog_keys.remove(&gone.key());
+        self.challenges.forget(dialog);
         self.timers.cancel(&Due::Repeat(dialog));
         self.timers.cancel(&Due::GiveUp(dialog));
         true

@@ -119,6 +119,8 @@ impl World {
                 from: "sip:12345@192.0.2.1".into(),
                 display: None,
                 sdp,
+                trunk: None,
+                silence: None,
                 headers: Vec::new(),
             })));
         }
@@ -149,7 +151,7 @@ impl World {
 
 fuzz_target!(|input: &[u8]| {
     let everywhere = ["0.0.0.0/0", "::/0"].map(|net| net.parse().expect("a network")).to_vec();
-    let trunks = Trunks::new(vec![Trunk { name: "t".into(), addresses: everywhere }], Unlisted::Drop);
+    let trunks = Trunks::new(vec![Trunk::new("t", everywhere)], Unlisted::Drop);
     let config = Config { trunks, max_dialogs: 4, max_transactions: 8, ..Config::default() };
     let mut world = World {
         endpoint: Endpoint::new(config, [7; 32]),

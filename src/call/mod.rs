@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod keys;
+pub mod number;
 pub mod session;
 #[cfg(feature = "daemon")]
 pub mod task;

@@ -167,6 +167,7 @@ pub async fn call(arguments: &Arguments) -> anyhow::Result<Report> {
         from: format!("sip:{}@{}", arguments.from, bracketed(local)),
         display: None,
         ring: arguments.ring,
+        over: None,
     };
     let report = match originator.call(&destination, None).await {
         Ok(outbound) => talk(arguments, outbound, wav).await,
@@ -188,7 +189,7 @@ fn prompt(path: &Path) -> anyhow::Result<Arc<Prompt>> {
 
 /// The one that is called, and nobody else.
 fn only(ip: IpAddr) -> Trunks {
-    let called = Trunk { name: "called".into(), addresses: vec![Cidr::host(ip)] };
+    let called = Trunk::new("called", vec![Cidr::host(ip)]);
     Trunks::new(vec![called], Unlisted::Drop)
 }
 

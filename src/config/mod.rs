@@ -4,6 +4,7 @@
 //! prompts are recorded, a trunk is listed. [`load`] opens no port and changes nothing.
 
 mod folder;
+mod secret;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -94,7 +95,7 @@ fn read(folder: &Path, faults: &Faults) -> Option<Config> {
     let main = folder::one(folder, "jiesu.toml", faults).and_then(|source| read_main(folder, &source, faults));
     let trunks = folder::all(folder, "trunks", "toml", faults);
     let unlisted = main.as_ref().map(|main| main.sip.unlisted).unwrap_or_default();
-    let trunks = Trunks::read(&trunks, unlisted, faults);
+    let trunks = Trunks::read(&trunks, unlisted, faults, &|from| secret::password(folder, from));
     let lines = folder::one(folder, "lines.toml", faults).map(|source| Lines::read(&source, faults));
     let flows: Vec<Flow> =
         folder::all(folder, "flows", "toml", faults).iter().filter_map(|source| Flow::read(source, faults)).collect();
@@ -113,7 +114,7 @@ fn read(folder: &Path, faults: &Faults) -> Option<Config> {
         }
     }
     hints(&flows, &catalogue, faults);
-    targets(&flows, faults);
+    targets(&flows, &trunks, faults);
     let (prompts, texts) = prompts(folder, &lines, &flows, faults);
     Some(Config {
         folder: folder.to_owned(),
@@ -157,16 +158,20 @@ fn hints(flows: &HashMap<String, Arc<Flow>>, catalogue: &Catalogue, faults: &Fau
 }
 
 /// Where flows transfer to must be an address that can be called.
-fn targets(flows: &HashMap<String, Arc<Flow>>, faults: &Faults) {
+fn targets(flows: &HashMap<String, Arc<Flow>>, trunks: &Trunks, faults: &Faults) {
     for target in flows.values().flat_map(|flow| flow.transfers()) {
-        let callable = Uri::parse(target.value.as_bytes()).is_ok_and(|uri| uri.ip().is_some());
+        let over = |uri: &Uri<'_>| {
+            let trunk = trunks.get(&String::from_utf8_lossy(uri.host));
+            trunk.is_some_and(|trunk| !trunk.outbound.is_empty()) && uri.number().is_some()
+        };
+        let callable = Uri::parse(target.value.as_bytes()).is_ok_and(|uri| uri.ip().is_some() || over(&uri));
         if !callable {
             let what = format!("\"{}\" cannot be called", target.value);
             faults.at(
                 &target.place,
                 &target.key,
                 what,
-                "write sip:NAME@IP-ADDRESS:PORT (names need a trunk, which comes later)",
+                "write sip:NAME@IP-ADDRESS:PORT, or sip:NUMBER@TRUNK with a trunk that has `outbound`",
             );
         }
     }

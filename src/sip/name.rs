@@ -55,6 +55,9 @@ names! {
     SubscriptionState = "Subscription-State";
     Privacy = "Privacy";
     UserToUser = "User-to-User";
+    WwwAuthenticate = "WWW-Authenticate";
+    ProxyAuthenticate = "Proxy-Authenticate";
+    ProxyAuthorization = "Proxy-Authorization";
 }
 
 /// A long name's place in [`SLOTS`], from its length and its ends in any case.

@@ -1,57 +1,21 @@
-//! Trunks: from which addresses calls are taken. Looked up before anything is parsed.
+//! Trunks: who may call us and whom we may call, each with its limits, number form and passwords.
+//!
+//! Looked up by address before anything is parsed. Owns the grammar of `trunks/*.toml`; opens no file and no socket:
+//! passwords come through a reader that is handed in, so that none stands in a configuration file.
 
-use std::net::IpAddr;
-use std::str::FromStr;
+mod cidr;
+pub mod number;
+mod written;
+
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::endpoint::TrunkName;
-use crate::written::{Faults, Source};
+use super::auth::Credentials;
+use super::endpoint::{Transport, TrunkName};
 
-/// A network: address and length of its prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cidr {
-    network: u128,
-    prefix: u32,
-    v4: bool,
-}
-
-/// Not `192.0.2.0/24`, `192.0.2.7`, `2001:db8::/32`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an address or network")]
-pub struct NotANetwork;
-
-/// An address as a number; an IPv4 address inside IPv6 (`::ffff:…`) counts as IPv4.
-fn bits(ip: IpAddr) -> (u128, bool) {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => (u128::from(ip.to_bits()) << 96, true),
-        IpAddr::V6(ip) => (ip.to_bits(), false),
-    }
-}
-
-impl Cidr {
-    /// One address.
-    pub fn host(ip: IpAddr) -> Cidr {
-        let (network, v4) = bits(ip);
-        Cidr { network, prefix: if v4 { 32 } else { 128 }, v4 }
-    }
-
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        let (bits, v4) = bits(ip);
-        v4 == self.v4 && (bits ^ self.network).checked_shr(128 - self.prefix).unwrap_or(0) == 0
-    }
-}
-
-impl FromStr for Cidr {
-    type Err = NotANetwork;
-
-    fn from_str(text: &str) -> Result<Cidr, NotANetwork> {
-        let (ip, prefix) = text.split_once('/').map_or((text, None), |(ip, prefix)| (ip, Some(prefix)));
-        let (network, v4) = bits(ip.trim().parse().map_err(|_| NotANetwork)?);
-        let most = if v4 { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(most), |p| p.trim().parse().map_err(|_| NotANetwork))?;
-        (prefix <= most).then_some(Cidr { network, prefix, v4 }).ok_or(NotANetwork)
-    }
-}
+pub use cidr::{Cidr, NotANetwork};
+pub use written::{PasswordFrom, ReadPassword};
 
 /// What happens to requests from nowhere we know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,11 +27,74 @@ pub enum Unlisted {
     Forbid,
 }
 
+/// How much one trunk may ask of us. `None`: only what all trunks together may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Calls from it at once.
+    pub calls: Option<usize>,
+    /// New calls from it in any second.
+    pub per_second: Option<u32>,
+}
+
+/// Where a call of ours may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    pub address: SocketAddr,
+    pub transport: Transport,
+}
+
+/// What we answer a carrier's challenge with: only where it names this realm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    pub realm: String,
+    pub credentials: Credentials,
+}
+
+/// Whom we challenge (RFC 3261 section 22): every INVITE from the trunk needs the password of one of these users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Users {
+    pub realm: String,
+    pub list: Vec<Credentials>,
+}
+
 /// One carrier or PBX.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trunk {
     pub name: TrunkName,
     pub addresses: Vec<Cidr>,
+    /// Where calls of ours go: the first that takes them.
+    pub outbound: Vec<Peer>,
+    /// How long a peer of `outbound` may say nothing at all before the next is tried.
+    pub silence: Duration,
+    pub limits: Limits,
+    pub numbers: number::Rules,
+    /// P-Asserted-Identity is believed (RFC 3325 section 5: only from a peer that is trusted).
+    pub trust_identity: bool,
+    pub login: Option<Login>,
+    pub users: Option<Users>,
+}
+
+impl Trunk {
+    /// A trunk with nothing but addresses.
+    pub fn new(name: impl Into<TrunkName>, addresses: Vec<Cidr>) -> Trunk {
+        Trunk {
+            name: name.into(),
+            addresses,
+            outbound: Vec::new(),
+            silence: Duration::from_secs(4),
+            limits: Limits::default(),
+            numbers: number::Rules::default(),
+            trust_identity: false,
+            login: None,
+            users: None,
+        }
+    }
+
+    /// Whether `ip` is this trunk's: one of its networks, or one that calls of ours go to.
+    fn lists(&self, ip: IpAddr) -> bool {
+        self.addresses.iter().any(|net| net.contains(ip))
+            || self.outbound.iter().any(|peer| Cidr::host(peer.address.ip()).contains(ip))
+    }
 }
 
 /// All of them. The first that lists an address has it.
@@ -84,7 +111,15 @@ impl Trunks {
 
     /// The trunk that lists `ip`.
     pub fn of(&self, ip: IpAddr) -> Option<&TrunkName> {
-        self.list.iter().find(|trunk| trunk.addresses.iter().any(|net| net.contains(ip))).map(|trunk| &trunk.name)
+        self.list.iter().find(|trunk| trunk.lists(ip)).map(|trunk| &trunk.name)
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Trunk> {
+        self.list.iter().find(|trunk| *trunk.name == *name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Trunk> {
+        self.list.iter()
     }
 
     pub fn len(&self) -> usize {
@@ -93,77 +128,5 @@ impl Trunks {
 
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
-    }
-
-    /// Reads `trunks/*.toml`, one trunk a file, named after it.
-    pub fn read(sources: &[Source], unlisted: Unlisted, faults: &Faults) -> Trunks {
-        let mut list = Vec::new();
-        for source in sources {
-            let Some(mut table) = source.read(faults) else { continue };
-            let name = source.file().file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            let mut addresses = Vec::new();
-            let missing = !table.has("addresses");
-            let written = table.texts("addresses").need_written("a list such as [\"192.0.2.0/24\", \"2001:db8::1\"]");
-            for item in &written.value {
-                match item.value.parse() {
-                    Ok(net) => addresses.push(net),
-                    Err(error) => {
-                        let what = format!("\"{}\" is {error}", item.value);
-                        faults.at(
-                            &item.place,
-                            &item.key,
-                            what,
-                            "write for example \"192.0.2.0/24\" or \"2001:db8::1\"",
-                        );
-                    }
-                }
-            }
-            if written.value.is_empty() && !missing {
-                faults.at(
-                    &written.place,
-                    &written.key,
-                    "lists nothing",
-                    "write at least one address, or remove the file",
-                );
-            }
-            table.finish();
-            list.push(Trunk { name: name.into(), addresses });
-        }
-        Trunks::new(list, unlisted)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn networks() {
-        let inside = |net: &str, ip: &str| net.parse::<Cidr>().expect(net).contains(ip.parse().expect(ip));
-        assert!(inside("192.0.2.0/24", "192.0.2.255") && !inside("192.0.2.0/24", "192.0.3.0"));
-        assert!(inside("192.0.2.7", "::ffff:192.0.2.7") && !inside("0.0.0.0/0", "2001:db8::1"));
-        assert!(inside("2001:db8::/32", "2001:db8:1::1") && !inside("2001:db8::/32", "2001:db9::1"));
-        assert!(inside("::/0", "2001:db8::1") && inside("0.0.0.0/0", "8.8.8.8"));
-        for bad in ["", "192.0.2.0/33", "host", "192.0.2.0/x", "192.0.2"] {
-            assert!(bad.parse::<Cidr>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn an_empty_list_is_a_fault_of_each_file() {
-        let faults = Faults::default();
-        let sources = ["a", "b"].map(|name| Source::new(format!("trunks/{name}.toml"), "addresses = []\n"));
-        Trunks::read(&sources, Unlisted::Drop, &faults);
-        Trunks::read(&[Source::new("trunks/c.toml", "\n")], Unlisted::Drop, &faults);
-        assert_eq!(faults.len(), 3, "{faults}");
-    }
-
-    #[test]
-    fn every_bad_address_is_a_fault() {
-        let faults = Faults::default();
-        let source = Source::new("trunks/a.toml", "addresses = [\"192.0.2.0/24\", \"x\", \"y\"]\n");
-        let trunks = Trunks::read(&[source], Unlisted::Drop, &faults);
-        assert_eq!(faults.len(), 2, "{faults}");
-        assert_eq!(trunks.of("192.0.2.1".parse().unwrap()).map(|n| &**n), Some("a"));
     }
 }

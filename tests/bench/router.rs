@@ -75,12 +75,10 @@ fn router(c: &mut Criterion) {
     let lines = Lines::read(&Source::new("lines.toml", include_str!("../../config/lines.toml")), &faults);
     assert!(faults.is_empty(), "{faults}");
     // Forty carriers, the last of which sends.
-    let trunk = |i: u8| Trunk {
-        name: format!("carrier-{i}").into(),
-        addresses: vec![format!("198.51.{i}.0/24").parse::<Cidr>().expect("a network")],
-    };
+    let network = |i: u8| format!("198.51.{i}.0/24").parse::<Cidr>().expect("a network");
+    let trunk = |i: u8| Trunk::new(format!("carrier-{i}"), vec![network(i)]);
     let mut list: Vec<Trunk> = (0..39).map(trunk).collect();
-    list.push(Trunk { name: "edge".into(), addresses: vec!["192.0.2.0/24".parse().expect("a network")] });
+    list.push(Trunk::new("edge", vec!["192.0.2.0/24".parse().expect("a network")]));
     let trunks = Trunks::new(list, Unlisted::Drop);
     let from: IpAddr = "192.0.2.9".parse().expect("an address");
 

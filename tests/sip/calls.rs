@@ -342,6 +342,8 @@ pub fn call(desk: &mut Desk, transport: Transport) -> (DialogId, Message) {
         display: Some("a\"b\\c\r\nX: y".into()),
         sdp: SDP.into(),
         routes: Vec::new(),
+        trunk: None,
+        silence: None,
         headers: vec![("X-Test".into(), "1\r\nEvil: 2".into())],
     };
     desk.command(Command::Invite(Box::new(invite)));

@@ -32,7 +32,7 @@ pub fn flow(transport: Transport) -> Flow {
 /// Every address is on this trunk.
 pub fn everywhere() -> Trunks {
     let addresses = ["0.0.0.0/0", "::/0"].map(|net| net.parse().expect("a network")).to_vec();
-    Trunks::new(vec![Trunk { name: "t".into(), addresses }], Unlisted::Drop)
+    Trunks::new(vec![Trunk::new("t", addresses)], Unlisted::Drop)
 }
 
 /// An endpoint and what came out of it.

@@ -103,6 +103,8 @@ impl World {
             display: None,
             sdp: Bytes::from_static(SDP),
             routes: Vec::new(),
+            trunk: None,
+            silence: None,
             headers: Vec::new(),
         };
         self.dialogs.insert((side, dialog), Heard::Begun);

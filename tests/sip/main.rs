@@ -8,6 +8,7 @@ mod desk;
 mod differential;
 mod extensions;
 mod link;
+mod login;
 mod midcall;
 mod overload;
 mod soup;

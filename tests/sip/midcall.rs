@@ -363,6 +363,8 @@ fn invite_with(desk: &mut Desk, sdp: &'static str, routes: &[&str]) -> (DialogId
         from: "sip:12345@192.0.2.1".into(),
         display: None,
         sdp: sdp.into(),
+        trunk: None,
+        silence: None,
         routes: routes.iter().map(|route| (*route).to_owned()).collect(),
         headers: Vec::new(),
     };

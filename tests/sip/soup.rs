@@ -154,6 +154,8 @@ impl Soup {
             from: "sip:12345@192.0.2.1".into(),
             display: None,
             sdp: if offer { SDP.into() } else { bytes::Bytes::new() },
+            trunk: None,
+            silence: None,
             routes: Vec::new(),
             headers: Vec::new(),
         })));

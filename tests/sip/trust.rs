@@ -97,7 +97,7 @@ fn case_33_answers_go_to_the_source_alone() {
 fn case_33_a_contact_that_no_trunk_lists_is_not_called() {
     let mut desk = Desk::with(|config| {
         let addresses = vec!["192.0.2.0/24".parse().expect("a network")];
-        let trunk = jiesu::sip::trunk::Trunk { name: "t".into(), addresses };
+        let trunk = jiesu::sip::trunk::Trunk::new("t", addresses);
         config.trunks = jiesu::sip::trunk::Trunks::new(vec![trunk], Default::default());
     });
     desk.gets(invite().replace("Contact: <sip:13800001111@192.0.2.9:5080>", "Contact: <sip:x@203.0.113.9:7>"));

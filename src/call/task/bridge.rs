@@ -14,10 +14,10 @@ use crate::call::session::Input;
 use crate::ivr::By;
 use crate::media::{Command as Audio, LegId};
 use crate::sip::task::route_to;
-use crate::sip::{DialogId, Event, Transport, Uri, privacy};
+use crate::sip::{DialogId, Event, Transport, Trunk, Uri, privacy};
 
 use super::Desk;
-use super::originate::{Destination, Outbound};
+use super::originate::{Destination, Outbound, Over};
 use super::refer::{Referral, Referred};
 
 /// The play number of the tone that the caller hears while it rings; the interpreter counts from 1.
@@ -101,8 +101,10 @@ impl Transfer {
 
 fn destination(desk: &Desk, passenger: &Passenger<'_>, target: &str) -> Result<Destination, &'static str> {
     let uri = Uri::parse(target.as_bytes()).map_err(|_| "not a SIP URI")?;
-    // Names are resolved by trunks, which come with the carriers.
-    let ip = uri.ip().ok_or("the host is not an IP address")?;
+    if let Some(trunk) = desk.sip.trunk(&String::from_utf8_lossy(uri.host)) {
+        return over(desk, passenger, &uri, &trunk);
+    }
+    let ip = uri.ip().ok_or("the host is neither an IP address nor a trunk")?;
     let tcp = uri.param("transport").is_some_and(|t| t.eq_ignore_ascii_case(b"tcp"));
     let transport = if tcp { Transport::Tcp } else { Transport::Udp };
     let local = route_to(ip).map_err(|_| "there is no route to it")?;
@@ -119,6 +121,28 @@ fn destination(desk: &Desk, passenger: &Passenger<'_>, target: &str) -> Result<D
         display: passenger.withheld.then(|| "Anonymous".to_owned()),
         withheld: passenger.withheld,
         ring: desk.config.transfer_ring,
+        over: None,
+    })
+}
+
+/// `sip:NUMBER@TRUNK`: to the first of the trunk's addresses, and on to the others where it must be.
+fn over(desk: &Desk, passenger: &Passenger<'_>, uri: &Uri<'_>, trunk: &Trunk) -> Result<Destination, &'static str> {
+    let number = trunk.numbers.outward(&uri.number().ok_or("no number stands before the trunk's name")?);
+    let (first, further) = trunk.outbound.split_first().ok_or("the trunk has no `outbound`")?;
+    let ip = first.address.ip();
+    let local = route_to(ip).map_err(|_| "there is no route to the trunk")?;
+    let ours = desk.originator.advertised.of(local, ip);
+    let host = if ours.is_ipv6() { format!("[{ours}]") } else { ours.to_string() };
+    let caller = passenger.caller.map_or_else(|| "anonymous".to_owned(), |caller| trunk.numbers.outward(caller));
+    Ok(Destination {
+        uri: format!("sip:{number}@{}", first.address),
+        to: first.address,
+        transport: first.transport,
+        from: if passenger.withheld { privacy::ANONYMOUS.to_owned() } else { format!("sip:{caller}@{host}") },
+        display: passenger.withheld.then(|| "Anonymous".to_owned()),
+        withheld: passenger.withheld,
+        ring: desk.config.transfer_ring,
+        over: Some(Over { trunk: trunk.name.clone(), number, further: further.to_vec(), silence: trunk.silence }),
     })
 }
 

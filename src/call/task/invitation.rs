@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::call::number;
 use crate::id::CallId;
 use crate::ivr::Chosen;
 use crate::sip::{self, DialogId, Message, Name, privacy};
@@ -49,12 +50,12 @@ impl Invitation {
         desk: &Desk,
     ) -> Invitation {
         let programme = desk.programme();
-        let number = |uri: Option<sip::Uri<'_>>| uri.and_then(|uri| uri.number());
+        let number_of = |uri: Option<sip::Uri<'_>>| uri.and_then(|uri| uri.number());
         let listed = |name: Name| -> Vec<String> {
             request.addresses(name).filter_map(|address| address.ok()?.uri.number()).take(16).collect()
         };
-        let dialled = number(request.request_uri().ok());
-        let to = number(request.to().ok().map(|to| to.uri));
+        let dialled = number_of(request.request_uri().ok());
+        let to = number_of(request.to().ok().map(|to| to.uri));
         let chosen = programme.lines.choose(
             dialled.as_deref(),
             to.as_deref(),
@@ -68,7 +69,7 @@ impl Invitation {
             began,
             arrived: Instant::now(),
             dialog,
-            caller: from.as_ref().and_then(|from| from.uri.number()),
+            caller: (!withheld).then(|| number::caller(request, desk.sip.trunk(trunk).as_ref())).flatten(),
             display: from.and_then(|from| from.display.map(|d| String::from_utf8_lossy(d).into_owned())),
             withheld,
             user_to_user: request.header(Name::UserToUser).and_then(printable),

@@ -158,7 +158,12 @@ pub async fn switchboard(desk: Arc<Desk>, mut events: mpsc::Receiver<Event>) {
 async fn begin(desk: &Arc<Desk>, dialog: DialogId, request: sip::Message, flow: sip::Flow, trunk: sip::TrunkName) {
     let now = Timestamp::now();
     let id = CallId::new(now.as_millisecond(), rand::random());
-    let permit = match desk.admission.admit(desk.media.lateness()) {
+    let lateness = desk.media.lateness();
+    let admitted = match desk.sip.trunk(&trunk) {
+        Some(trunk) => desk.admission.admit_from(std::time::Instant::now(), lateness, &trunk),
+        None => desk.admission.admit(lateness), // the file was taken away a moment ago
+    };
+    let permit = match admitted {
         Ok(permit) => permit,
         Err(refusal) => {
             desk.refused(refusal.reason(), &trunk, || refusal.remedy());

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::media::{Command as Audio, Connect, Leg, LegId, Media};
 use crate::sdp;
 use crate::sip::task::route_to;
+use crate::sip::trunk::Peer;
 use crate::sip::{self, Command, DialogId, Event, Invite, Transport, privacy};
 
 use super::registry::Registry;
@@ -40,6 +41,19 @@ pub struct Destination {
     pub withheld: bool,
     /// How long it may ring.
     pub ring: Duration,
+    /// The trunk that it goes over, where it is one.
+    pub over: Option<Over>,
+}
+
+/// A trunk, and where else the call may go if `to` does not take it.
+#[derive(Debug, Clone)]
+pub struct Over {
+    pub trunk: sip::TrunkName,
+    /// The dialled number, as the trunk wants it.
+    pub number: String,
+    pub further: Vec<Peer>,
+    /// How long a peer may say nothing at all.
+    pub silence: Duration,
 }
 
 /// Why there is no call.
@@ -62,6 +76,15 @@ pub enum NoCall {
 }
 
 impl NoCall {
+    /// Whether another way to the same trunk may do better (RFC 3263 section 4.3).
+    fn is_the_way(&self) -> bool {
+        match self {
+            NoCall::Refused { code, .. } => matches!(code, 408 | 503),
+            NoCall::NoTransport(_) | NoCall::NoRoute(_) => true,
+            NoCall::NoAnswer(_) | NoCall::BadAnswer(_) | NoCall::NoPort | NoCall::Stopping => false,
+        }
+    }
+
     /// The SIP code that says the same (for flows and reports).
     pub fn code(&self) -> u16 {
         match self {
@@ -93,6 +116,24 @@ impl Originator {
     /// # Errors
     /// Refused, not answered in time (the INVITE is cancelled), or no means to call.
     pub async fn call(&self, destination: &Destination, beside: Option<LegId>) -> Result<Outbound, NoCall> {
+        let mut ended = self.call_at(destination, beside).await;
+        let Some(over) = &destination.over else { return ended };
+        for peer in &over.further {
+            match &ended {
+                Err(why) if why.is_the_way() => {
+                    tracing::warn!(trunk = %over.trunk, %why, next = %peer.address, "the trunk's next address is tried");
+                    metrics::counter!("jiesu_trunk_failover_total", "trunk" => over.trunk.to_string()).increment(1);
+                }
+                _ => break,
+            }
+            let uri = format!("sip:{}@{}", over.number, peer.address);
+            let next = Destination { uri, to: peer.address, transport: peer.transport, ..destination.clone() };
+            ended = self.call_at(&next, beside).await;
+        }
+        ended
+    }
+
+    async fn call_at(&self, destination: &Destination, beside: Option<LegId>) -> Result<Outbound, NoCall> {
         let leg = self.media.open(beside).map_err(|_| NoCall::NoPort)?;
         let transport = destination.transport;
         let local = self.sip.local(transport).ok_or(NoCall::NoTransport(transport.as_str()))?;
@@ -111,6 +152,8 @@ impl Originator {
             from: destination.from.clone(),
             display: destination.display.clone(),
             sdp: sdp::offer(&ours),
+            trunk: destination.over.as_ref().map(|over| over.trunk.clone()),
+            silence: destination.over.as_ref().map(|over| over.silence),
             routes: Vec::new(),
             headers: destination.withheld.then(|| ("Privacy".to_owned(), privacy::ID.to_owned())).into_iter().collect(),
         }));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{DialogId, Flow, ReferTo};
+use super::{DialogId, Flow, ReferTo, TrunkName};
 
 /// What our side wants. A command for a dialog that has ended, or that does not fit its state, does nothing: the
 /// network was faster, and the event that says so is on its way.
@@ -86,6 +86,10 @@ pub struct Invite {
     /// Proxies that it has to pass, as values of Route, nearest first (RFC 3261 section 8.1.1.1). The nearest is
     /// where `flow` leads.
     pub routes: Vec<String>,
+    /// The trunk that it goes over: its login answers challenges.
+    pub trunk: Option<TrunkName>,
+    /// How long there may be no answer at all, not even 100, before it fails with 408; `None`: 64*T1.
+    pub silence: Option<Duration>,
     /// Further headers.
     pub headers: Vec<(String, String)>,
 }

@@ -7,6 +7,7 @@
 //! Every dialog that was [`Event::Invited`] ends with exactly one [`Event::Ended`]; every dialog begun with
 //! [`Command::Invite`] ends with exactly one [`Event::Failed`] (no call) or, after [`Event::Answered`], one `Ended`.
 
+mod challenge;
 mod command;
 mod event;
 mod expire;
@@ -201,6 +202,7 @@ pub struct Endpoint {
     /// Our user would refuse one more call.
     full: bool,
     overload: Overload,
+    challenges: challenge::Challenges,
 }
 
 impl fmt::Debug for Endpoint {
@@ -249,6 +251,7 @@ impl Endpoint {
             draining: false,
             full: false,
             overload,
+            challenges: challenge::Challenges::default(),
         }
     }
 
@@ -417,6 +420,7 @@ impl Endpoint {
             self.drop_update(*server, request);
         }
         self.dialog_keys.remove(&gone.key());
+        self.challenges.forget(dialog);
         self.timers.cancel(&Due::Repeat(dialog));
         self.timers.cancel(&Due::GiveUp(dialog));
         if gone.session.is_some() {

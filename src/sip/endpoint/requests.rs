@@ -63,6 +63,7 @@ impl Endpoint {
             Method::Ack => self.acknowledged(now, &message),
             Method::Cancel => self.cancelled(now, flow, &message),
             _ if message.to().is_ok_and(|to| to.tag().is_some()) => self.inside(now, flow, key, &method, message),
+            Method::Invite if !self.may_enter(now, flow, trunk, &message) => {}
             Method::Invite => self.invited(now, flow, trunk, key, message),
             Method::Options => self.options(flow, &message),
             Method::Bye => self.answer_stateless(flow, &message, &no_dialog()),

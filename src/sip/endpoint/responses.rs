@@ -34,7 +34,7 @@ impl Endpoint {
         if acknowledges {
             self.acknowledge_refusal(id, message);
         }
-        if !told {
+        if !told || self.challenged(now, flow, id, code, message) {
             return;
         }
         match method {

@@ -57,6 +57,12 @@ impl Endpoint {
         let bytes = builder.body("application/sdp", &invite.sdp);
         let client = self.begin(now, invite.flow, invite.dialog, Method::Invite, &branch, bytes);
         dialog.life = Life::Calling { client, cancel: Cancel::No };
+        if let Some(silence) = invite.silence {
+            self.timers.set(Due::ClientEnd(client), now + silence); // 100 lengthens it
+        }
+        if let Some(trunk) = invite.trunk {
+            self.challenges.belongs(dialog.id, trunk);
+        }
         self.dialog_keys.insert(dialog.key(), dialog.id);
         self.dialogs.insert(dialog.id, dialog);
     }

@@ -65,6 +65,7 @@ impl Endpoint {
         self.timers.set(Due::GiveUp(dialog), now + ANSWER_WITHIN);
         self.dialog_keys.insert(new.key(), dialog);
         self.dialogs.insert(dialog, new);
+        self.challenges.belongs(dialog, trunk.clone());
         self.event(Event::Invited { dialog, request: message, flow, trunk: trunk.clone() });
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::trace::Trace;
 use crate::sip::endpoint::{Command, DialogId, Ids, Transport};
-use crate::sip::trunk::Trunks;
+use crate::sip::trunk::{Trunk, Trunks};
 
 /// The task has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +57,11 @@ impl Handle {
             Transport::Udp => self.udp,
             Transport::Tcp => self.tcp,
         }
+    }
+
+    /// A trunk as it is configured now.
+    pub fn trunk(&self, name: &str) -> Option<Trunk> {
+        self.trunks.borrow().get(name).cloned()
     }
 
     /// From now on these are the trunks. Calls that run go on.

@@ -27,7 +27,7 @@ fn start(change: impl FnOnce(&mut Config), room: usize) -> House {
     let listen = Listen { address: "127.0.0.1:0".parse().unwrap(), udp: true, tcp: true };
     let mut config = Config { listen: vec![listen], ..Config::default() };
     change(&mut config);
-    let local = Trunk { name: "local".into(), addresses: vec!["127.0.0.1".parse().unwrap()] };
+    let local = Trunk::new("local", vec!["127.0.0.1".parse().unwrap()]);
     let bound = bind(&config, Trunks::new(vec![local], Unlisted::Drop)).expect("loopback");
     let (udp, tcp) = (bound.udp()[0], bound.tcp()[0]);
     let (send, events) = mpsc::channel(room);
@@ -217,6 +217,8 @@ fn invite(house: &House, peer: SocketAddr, transport: Transport) -> Box<Invite> 
         display: None,
         sdp: Bytes::from_static(b"v=0\r\n"),
         routes: Vec::new(),
+        trunk: None,
+        silence: None,
         headers: Vec::new(),
     })
 }

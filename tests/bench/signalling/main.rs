@@ -40,7 +40,7 @@ fn stack(cpu: Arc<AtomicU64>) -> SocketAddr {
             let listen = Listen { address: SocketAddr::from(([127, 0, 0, 1], 0)), udp: true, tcp: false };
             let config = Config { listen: vec![listen], source_rate: 1_000_000, ..Config::default() };
             let network = "127.0.0.0/8".parse().expect("a network");
-            let trunks = Trunks::new(vec![Trunk { name: "bench".into(), addresses: vec![network] }], Unlisted::Drop);
+            let trunks = Trunks::new(vec![Trunk::new("bench", vec![network])], Unlisted::Drop);
             let bound = task::bind(&config, trunks).expect("a free port");
             let at = bound.udp()[0];
             let (events, mut from_sip) = mpsc::channel(4096);

@@ -131,6 +131,8 @@ impl World {
                 display: None,
                 sdp,
                 routes: Vec::new(),
+                trunk: None,
+                silence: None,
                 headers: Vec::new(),
             })));
         }
@@ -172,7 +174,7 @@ impl World {
 
 fuzz_target!(|input: &[u8]| {
     let everywhere = ["0.0.0.0/0", "::/0"].map(|net| net.parse().expect("a network")).to_vec();
-    let trunks = Trunks::new(vec![Trunk { name: "t".into(), addresses: everywhere }], Unlisted::Drop);
+    let trunks = Trunks::new(vec![Trunk::new("t", everywhere)], Unlisted::Drop);
     let config = Config { trunks, max_dialogs: 4, max_transactions: 8, ..Config::default() };
     let mut world = World {
         endpoint: Endpoint::new(config, [7; 32]),

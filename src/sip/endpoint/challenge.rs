@@ -1,0 +1,176 @@
+//! Digest authentication of requests (RFC 3261 section 22): ours answered, theirs asked for.
+//!
+//! An answer of ours goes only to the trunk that the call is on, for the realm of that trunk's login, and at most
+//! [`TRIES`] times. A challenge of ours costs no memory; whoever guesses passwords is not heard for a while.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use rand::RngCore as _;
+
+use super::{DialogId, Endpoint, Flow, TrunkName};
+use crate::sip::auth::client::Challenge;
+use crate::sip::auth::server::{Denied, Gate};
+use crate::sip::build::Builder;
+use crate::sip::check::Fault;
+use crate::sip::dialog::{Cancel, Life};
+use crate::sip::message::{Framing, Message};
+use crate::sip::name::{Method, Name};
+
+/// Challenges that are answered for one request: one, and one more where the nonce was stale.
+const TRIES: u8 = 2;
+/// Wrong passwords from one address in [`WINDOW`]; above it they are not even compared.
+const WRONG: u32 = 10;
+const WINDOW: Duration = Duration::from_secs(60);
+/// Addresses with wrong passwords that are remembered.
+const MOST: usize = 1024;
+
+/// What authentication remembers.
+#[derive(Debug, Default)]
+pub(super) struct Challenges {
+    /// The trunk of each dialog, and how often a request of it was challenged.
+    accounts: HashMap<DialogId, Account>,
+    /// By trunk and realm: as many as trunks ask for passwords.
+    gates: HashMap<(TrunkName, String), Gate>,
+    wrong: HashMap<IpAddr, (Instant, u32)>,
+    began: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Account {
+    trunk: TrunkName,
+    method: Method,
+    tries: u8,
+}
+
+impl Challenges {
+    pub(super) fn belongs(&mut self, dialog: DialogId, trunk: TrunkName) {
+        self.accounts.insert(dialog, Account { trunk, method: Method::Invite, tries: 0 });
+    }
+
+    pub(super) fn forget(&mut self, dialog: DialogId) {
+        self.accounts.remove(&dialog);
+    }
+
+    fn is_guessing(&mut self, now: Instant, ip: IpAddr) -> bool {
+        let recent = |since: Instant| now.saturating_duration_since(since) < WINDOW;
+        self.wrong.get(&ip).is_some_and(|(since, count)| recent(*since) && *count >= WRONG)
+    }
+
+    fn guessed(&mut self, now: Instant, ip: IpAddr) {
+        if self.wrong.len() >= MOST && !self.wrong.contains_key(&ip) {
+            self.wrong.retain(|_, (since, _)| now.saturating_duration_since(*since) < WINDOW);
+            if self.wrong.len() >= MOST {
+                return; // that many addresses are listed only by a trunk as wide as the world
+            }
+        }
+        let entry = self.wrong.entry(ip).or_insert((now, 0));
+        if now.saturating_duration_since(entry.0) >= WINDOW {
+            *entry = (now, 0);
+        }
+        entry.1 += 1;
+    }
+}
+
+impl Endpoint {
+    /// A 401 or 407 to a request of ours; `true`: it was sent again with the answer, and nobody need hear of it.
+    pub(super) fn challenged(&mut self, now: Instant, flow: Flow, client: u64, code: u16, response: &Message) -> bool {
+        let (asked, answered) = match code {
+            401 => (Name::WwwAuthenticate, Name::Authorization),
+            407 => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
+            _ => return false,
+        };
+        let Some(entry) = self.clients.get(&client) else { return false };
+        let (id, method, way) = (entry.dialog, entry.method.clone(), entry.flow);
+        let Ok(old) = Message::parse(entry.tx.request().clone(), Framing::Stream) else { return false };
+        // The first INVITE and BYE. (A re-INVITE that is refused leaves the call as it was.)
+        let ours = match self.dialogs.get(&id).map(|dialog| &dialog.life) {
+            Some(Life::Calling { client: current, cancel: Cancel::No }) => *current == client,
+            Some(Life::Leaving) => method == Method::Bye,
+            _ => false,
+        };
+        let Some(account) = self.challenges.accounts.get_mut(&id).filter(|_| ours) else { return false };
+        if account.method != method {
+            (account.method, account.tries) = (method.clone(), 0);
+        }
+        let trunk = self.config.trunks.get(&account.trunk);
+        let Some(login) = trunk.and_then(|trunk| trunk.login.as_ref()) else { return false };
+        // Whoever answers from elsewhere gets nothing to crack.
+        if self.config.trunks.of(flow.peer.ip()) != Some(&account.trunk) {
+            return false;
+        }
+        let Some(challenge) = Challenge::choose(response.headers(asked), Some(&login.realm)) else { return false };
+        // Asked again without `stale`: the password is wrong (RFC 7616 section 3.3).
+        if account.tries >= TRIES || (account.tries > 0 && !challenge.stale) {
+            return false;
+        }
+        account.tries += 1;
+        let uri = String::from_utf8_lossy(old.request_uri_bytes()).into_owned();
+        let cnonce = format!("{:016x}", self.random.next_u64());
+        let answer = challenge.answer(&login.credentials, method.as_str(), &uri, 1, &cnonce);
+        let branch = self.branch();
+        let via = self.own_via(&way, &branch);
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return false };
+        // Section 22.2: the same Call-ID, To and From, a CSeq one higher.
+        dialog.local_cseq += 1;
+        let cseq = format!("{} {method}", dialog.local_cseq);
+        let mut builder = Builder::request(&method, &uri).header(Name::Via, via);
+        let mut kind = String::new();
+        for (name, as_written, value) in old.all() {
+            match name {
+                Name::Via | Name::ContentLength => {}
+                Name::ContentType => kind = String::from_utf8_lossy(value).into_owned(),
+                Name::CSeq => builder = builder.header(Name::CSeq, &cseq),
+                name if name == answered => {}
+                _ => builder = builder.other(&String::from_utf8_lossy(as_written), value),
+            }
+        }
+        let bytes = builder.header(answered, answer).body(&kind, &old.body());
+        let client = self.begin(now, way, id, method.clone(), &branch, bytes);
+        if let (Method::Invite, Some(dialog)) = (method, self.dialogs.get_mut(&id)) {
+            dialog.life = Life::Calling { client, cancel: Cancel::No };
+        }
+        true
+    }
+
+    /// Whether a new call from `trunk` may come in; answers it where not: 401, or 403 for whoever guesses.
+    pub(super) fn may_enter(&mut self, now: Instant, flow: Flow, trunk: &TrunkName, message: &Message) -> bool {
+        let users = self.config.trunks.get(trunk).and_then(|trunk| trunk.users.clone());
+        let Some(users) = users else { return true };
+        if self.challenges.is_guessing(now, flow.peer.ip()) {
+            self.refused("guessing", flow);
+            self.answer_stateless(flow, message, &Fault::new(403, "Forbidden"));
+            return false;
+        }
+        let began = *self.challenges.began.get_or_insert(now);
+        let since = now.saturating_duration_since(began);
+        let key = (trunk.clone(), users.realm.clone());
+        let mut secret = [0; 32];
+        self.random.fill_bytes(&mut secret);
+        let gate = self.challenges.gates.entry(key).or_insert_with(|| Gate::new(users.realm.clone(), secret));
+        let password = |user: &str| users.list.iter().find(|one| one.user == user).map(|one| one.password.clone());
+        let method = message.method().map_or("", Method::as_str);
+        // Several answers for several realms may stand there; ours is the one that counts.
+        let mut denied = Denied::Missing;
+        for value in message.headers(Name::Authorization) {
+            match gate.check(since, Some(value), method, message.request_uri_bytes(), password) {
+                Ok(_) => return true,
+                Err(Denied::Missing) => {}
+                Err(other) => denied = other,
+            }
+        }
+        let challenges = gate.challenges(since, denied == Denied::Stale);
+        match denied {
+            Denied::Missing | Denied::Stale => {}
+            Denied::Malformed => self.refused("bad_authorization", flow),
+            Denied::Wrong => {
+                self.challenges.guessed(now, flow.peer.ip());
+                self.refused("wrong_password", flow);
+            }
+        }
+        let headers = challenges.map(|challenge| (Name::WwwAuthenticate, challenge)).to_vec();
+        self.answer_stateless(flow, message, &Fault { headers, ..Fault::new(401, "Unauthorized") });
+        false
+    }
+}

@@ -1,0 +1,67 @@
+//! Networks, as trunks list them.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// A network: address and length of its prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cidr {
+    network: u128,
+    prefix: u32,
+    v4: bool,
+}
+
+/// Not `192.0.2.0/24`, `192.0.2.7`, `2001:db8::/32`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an address or network")]
+pub struct NotANetwork;
+
+/// An address as a number; an IPv4 address inside IPv6 (`::ffff:…`) counts as IPv4.
+fn bits(ip: IpAddr) -> (u128, bool) {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => (u128::from(ip.to_bits()) << 96, true),
+        IpAddr::V6(ip) => (ip.to_bits(), false),
+    }
+}
+
+impl Cidr {
+    /// One address.
+    pub fn host(ip: IpAddr) -> Cidr {
+        let (network, v4) = bits(ip);
+        Cidr { network, prefix: if v4 { 32 } else { 128 }, v4 }
+    }
+
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let (bits, v4) = bits(ip);
+        v4 == self.v4 && (bits ^ self.network).checked_shr(128 - self.prefix).unwrap_or(0) == 0
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = NotANetwork;
+
+    fn from_str(text: &str) -> Result<Cidr, NotANetwork> {
+        let (ip, prefix) = text.split_once('/').map_or((text, None), |(ip, prefix)| (ip, Some(prefix)));
+        let (network, v4) = bits(ip.trim().parse().map_err(|_| NotANetwork)?);
+        let most = if v4 { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(most), |p| p.trim().parse().map_err(|_| NotANetwork))?;
+        (prefix <= most).then_some(Cidr { network, prefix, v4 }).ok_or(NotANetwork)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks() {
+        let inside = |net: &str, ip: &str| net.parse::<Cidr>().expect(net).contains(ip.parse().expect(ip));
+        assert!(inside("192.0.2.0/24", "192.0.2.255") && !inside("192.0.2.0/24", "192.0.3.0"));
+        assert!(inside("192.0.2.7", "::ffff:192.0.2.7") && !inside("0.0.0.0/0", "2001:db8::1"));
+        assert!(inside("2001:db8::/32", "2001:db8:1::1") && !inside("2001:db8::/32", "2001:db9::1"));
+        assert!(inside("::/0", "2001:db8::1") && inside("0.0.0.0/0", "8.8.8.8"));
+        for bad in ["", "192.0.2.0/33", "host", "192.0.2.0/x", "192.0.2"] {
+            assert!(bad.parse::<Cidr>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The grammar of `trunks/*.toml`.
+
+use super::number::{Form, Rules};
+use super::{Limits, Login, Peer, Trunk, Trunks, Unlisted, Users};
+use crate::sip::auth::Credentials;
+use crate::sip::endpoint::Transport;
+use crate::written::{Faults, Source, Table, Written};
+
+/// Where a password is. It never stands in a configuration file, a log or an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PasswordFrom {
+    /// A file whose first line it is; relative to the configuration folder.
+    File(String),
+    /// A variable of the environment.
+    Environment(String),
+}
+
+/// Fetches a password, or says what is wrong.
+pub type ReadPassword<'a> = dyn Fn(&PasswordFrom) -> Result<String, String> + 'a;
+
+impl Trunks {
+    /// Reads `trunks/*.toml`, one trunk a file, named after it. A file with `disabled = true` is checked and not used.
+    pub fn read(sources: &[Source], unlisted: Unlisted, faults: &Faults, password: &ReadPassword<'_>) -> Trunks {
+        let mut list = Vec::new();
+        for source in sources {
+            let Some(mut table) = source.read(faults) else { continue };
+            let name = source.file().file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            let disabled = table.flag("disabled").or(false);
+            // The passwords of a trunk that is not used need not be there.
+            let unread = |_: &PasswordFrom| Ok(String::new());
+            let trunk = trunk(&name, &mut table, if disabled { &unread } else { password });
+            table.finish();
+            if !disabled {
+                list.push(trunk);
+            }
+        }
+        Trunks::new(list, unlisted)
+    }
+}
+
+fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trunk {
+    let mut trunk = Trunk::new(name, addresses(table));
+    trunk.outbound = outbound(table);
+    trunk.silence = table.duration("silence").or("4s", "500ms".."32s");
+    trunk.trust_identity = table.flag("trust_identity").or(false);
+    if let Some(mut limits) = table.table("limits") {
+        trunk.limits = Limits {
+            calls: limits.has("calls").then(|| limits.int("calls").or(1000, 1..100_000) as usize),
+            per_second: limits.has("per_second").then(|| limits.int("per_second").or(100, 1..100_000) as u32),
+        };
+        limits.finish();
+    }
+    if let Some(mut numbers) = table.table("numbers") {
+        trunk.numbers = rules(&mut numbers);
+        numbers.finish();
+    }
+    if let Some(mut login) = table.table("login") {
+        let realm = login.text("realm").check(filled).need("the realm that the carrier's challenge names");
+        let credentials = credentials(&mut login, "user", password);
+        login.finish();
+        trunk.login = credentials.map(|credentials| Login { realm, credentials });
+    }
+    let realm = table.text("realm").check(filled).or("jiesu");
+    let users = table.tables("user");
+    if !users.is_empty() {
+        let read = |mut user: Table<'_>| {
+            let one = credentials(&mut user, "name", password);
+            user.finish();
+            one
+        };
+        trunk.users = Some(Users { realm, list: users.into_iter().filter_map(read).collect() });
+    }
+    trunk
+}
+
+fn filled(text: &String) -> Result<String, (String, String)> {
+    let good = !text.trim().is_empty() && text.chars().all(|c| !c.is_control());
+    good.then(|| text.clone()).ok_or_else(|| ("is empty".to_owned(), "write a text or remove the key".to_owned()))
+}
+
+fn addresses(table: &mut Table<'_>) -> Vec<super::Cidr> {
+    let faults = table.faults().clone();
+    let missing = !table.has("addresses");
+    let written = table.texts("addresses").need_written("a list such as [\"192.0.2.0/24\", \"2001:db8::1\"]");
+    if written.value.is_empty() && !missing {
+        faults.at(&written.place, &written.key, "lists nothing", "write at least one address, or remove the file");
+    }
+    let read = |item: &Written<String>| match item.value.parse() {
+        Ok(net) => Some(net),
+        Err(error) => {
+            let what = format!("\"{}\" is {error}", item.value);
+            faults.at(&item.place, &item.key, what, "write for example \"192.0.2.0/24\" or \"2001:db8::1\"");
+            None
+        }
+    };
+    written.value.iter().filter_map(read).collect()
+}
+
+/// `["192.0.2.10:5060", "tcp:192.0.2.11:5060"]`
+fn outbound(table: &mut Table<'_>) -> Vec<Peer> {
+    let faults = table.faults().clone();
+    let Some(written) = table.texts("outbound").written() else { return Vec::new() };
+    let read = |item: &Written<String>| {
+        let (transport, address) = match item.value.split_at_checked(4) {
+            Some(("tcp:", rest)) => (Transport::Tcp, rest),
+            Some(("udp:", rest)) => (Transport::Udp, rest),
+            _ => (Transport::Udp, item.value.as_str()),
+        };
+        let place = if item.place.line > 0 { &item.place } else { &written.place };
+        let Ok(address) = address.parse() else {
+            let what = format!("\"{}\" is not an address with a port", item.value);
+            faults.at(place, &written.key, what, "write for example \"192.0.2.10:5060\" or \"tcp:[2001:db8::1]:5060\"");
+            return None;
+        };
+        Some(Peer { address, transport })
+    };
+    written.value.iter().filter_map(read).collect()
+}
+
+fn rules(table: &mut Table<'_>) -> Rules {
+    let usual = Rules::default();
+    let area = table.text("area").check(|text| {
+        let good = (3..=4).contains(&text.len()) && text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+        let bad = || (format!("\"{text}\" is no area code"), "write it with its 0, for example \"010\"".to_owned());
+        good.then(|| text.clone()).ok_or_else(bad)
+    });
+    let form = table.text("out").check(|text| {
+        Form::read(text).ok_or_else(|| {
+            (format!("\"{text}\" is not known"), "write \"national\", \"local\", \"plus\" or \"00\"".to_owned())
+        })
+    });
+    Rules { area: area.get().or(usual.area), out: form.get().unwrap_or(usual.out) }
+}
+
+/// A name under `key` and a password from a file or the environment.
+fn credentials(table: &mut Table<'_>, key: &str, password: &ReadPassword<'_>) -> Option<Credentials> {
+    let user = table.text(key).check(filled).need("the name that goes with the password");
+    let file = table.text("password_file").check(filled).written();
+    let variable = table.text("password_env").check(filled).written();
+    let from = match (file, variable) {
+        (Some(file), None) => file.map(PasswordFrom::File),
+        (None, Some(variable)) => variable.map(PasswordFrom::Environment),
+        (None, None) => {
+            table.fault("password_file", "missing", "write password_file = \"NAME\" or password_env = \"NAME\"");
+            return None;
+        }
+        (Some(_), Some(_)) => {
+            table.fault("password_file", "stands beside password_env", "write one of the two");
+            return None;
+        }
+    };
+    match password(&from.value) {
+        Ok(password) => Some(Credentials { user, password }),
+        Err(what) => {
+            table.faults().at(&from.place, &from.key, what, "put the password there, readable for the daemon alone");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(sources: &[Source], faults: &Faults) -> Trunks {
+        let password = |from: &PasswordFrom| match from {
+            PasswordFrom::File(name) if name == "good" => Ok("s3cret".to_owned()),
+            _ => Err("is not there".to_owned()),
+        };
+        Trunks::read(sources, Unlisted::Drop, faults, &password)
+    }
+
+    #[test]
+    fn a_whole_trunk() {
+        let faults = Faults::default();
+        let text = "addresses = [\"192.0.2.0/24\"]\noutbound = [\"192.0.2.10:5060\", \"tcp:[2001:db8::1]:5062\"]\n\
+            trust_identity = true\n[limits]\ncalls = 30\nper_second = 5\n[numbers]\narea = \"010\"\nout = \"plus\"\n\
+            [login]\nrealm = \"c\"\nuser = \"u\"\npassword_file = \"good\"\n\
+            [[user]]\nname = \"pbx\"\npassword_file = \"good\"\n";
+        let trunks = read(&[Source::new("trunks/a.toml", text)], &faults);
+        assert!(faults.is_empty(), "{faults}");
+        let trunk = trunks.get("a").expect("it is named after its file");
+        assert_eq!(trunk.limits, Limits { calls: Some(30), per_second: Some(5) });
+        assert_eq!((trunk.outbound.len(), trunk.outbound[1].transport), (2, Transport::Tcp));
+        assert_eq!(trunks.of("2001:db8::1".parse().unwrap()).map(|name| &**name), Some("a"), "outbound is listed too");
+        assert_eq!(trunk.users.as_ref().map(|users| (users.realm.as_str(), users.list.len())), Some(("jiesu", 1)));
+        assert!(trunk.trust_identity && !format!("{trunk:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn every_fault_of_a_trunk_and_a_disabled_one_needs_no_password() {
+        let faults = Faults::default();
+        let text = "addresses = [\"192.0.2.0/24\"]\noutbound = [\"carrier\"]\n[numbers]\narea = \"10\"\nout = \"x\"\n\
+            [limits]\ncalls = 0\n[login]\nuser = \"u\"\n[[user]]\nname = \"n\"\npassword_file = \"gone\"\nx = 1\n";
+        read(&[Source::new("trunks/a.toml", text)], &faults);
+        assert_eq!(faults.len(), 8, "{faults}");
+        let faults = Faults::default();
+        let text = "disabled = true\naddresses = [\"192.0.2.1\"]\n[[user]]\nname = \"n\"\npassword_env = \"GONE\"\n";
+        assert!(read(&[Source::new("trunks/a.toml", text)], &faults).is_empty());
+        assert!(faults.is_empty(), "{faults}");
+    }
+
+    #[test]
+    fn an_empty_list_is_a_fault_of_each_file() {
+        let faults = Faults::default();
+        let sources = ["a", "b"].map(|name| Source::new(format!("trunks/{name}.toml"), "addresses = []\n"));
+        read(&sources, &faults);
+        read(&[Source::new("trunks/c.toml", "\n")], &faults);
+        assert_eq!(faults.len(), 3, "{faults}");
+    }
+
+    #[test]
+    fn every_bad_address_is_a_fault() {
+        let faults = Faults::default();
+        let source = Source::new("trunks/a.toml", "addresses = [\"192.0.2.0/24\", \"x\", \"y\"]\n");
+        let trunks = read(&[source], &faults);
+        assert_eq!(faults.len(), 2, "{faults}");
+        assert_eq!(trunks.of("192.0.2.1".parse().unwrap()).map(|n| &**n), Some("a"));
+    }
+}

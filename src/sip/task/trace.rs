@@ -36,8 +36,11 @@ impl Trace {
         self.0.lock().expect("nothing panics while holding this lock")
     }
 
-    /// A message passed.
+    /// A message passed. Junk is no message: it belongs to no call and would push out those that do.
     pub fn note(&self, at: Timestamp, way: Way, flow: &Flow, bytes: &Bytes) {
+        if !begins_as_sip(bytes) {
+            return;
+        }
         // What is cut is copied, or a slice would hold the whole.
         let bytes = if bytes.len() > LONGEST { Bytes::copy_from_slice(&bytes[..LONGEST]) } else { bytes.clone() };
         let mut ring = self.ring();
@@ -77,6 +80,13 @@ impl Trace {
     }
 }
 
+/// A start line, told without reading: `SIP/` stands in the first line, which is not too long.
+fn begins_as_sip(bytes: &[u8]) -> bool {
+    let start = &bytes[..bytes.len().min(LONGEST)];
+    let line = memchr::memchr(b'\n', start).map_or(start, |end| &start[..end]);
+    memchr::memmem::find(line, b"SIP/").is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +119,19 @@ mod tests {
         }
         let ring = trace.ring();
         assert!(ring.bytes <= BYTES && ring.bytes == ring.messages.iter().map(|m| m.bytes.len()).sum::<usize>());
+    }
+
+    /// Found by tests/whole/junk.rs: datagrams of a listed address that were no SIP filled the ring.
+    #[test]
+    fn junk_takes_no_room() {
+        let trace = Trace::default();
+        note(&trace, "call", 0);
+        let flow = trace.ring().messages[0].clone();
+        let flow = Flow { transport: flow.transport, local: flow.peer, peer: flow.peer, connection: 0 };
+        for junk in [&b""[..], b"\r\n", b"\n INVITE sip:a SIP/2.0", &[0xff; 60_000]] {
+            trace.note(Timestamp::UNIX_EPOCH, Way::In, &flow, &Bytes::copy_from_slice(junk));
+        }
+        assert_eq!(trace.ring().messages.len(), 1);
     }
 
     #[test]

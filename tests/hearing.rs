@@ -91,20 +91,28 @@ async fn silence_and_noise_give_no_text() {
 
 #[tokio::test]
 async fn a_long_utterance_is_heard_in_pieces() {
-    let (mut samples, mut said) = (Vec::new(), String::new());
-    for (file, text) in clips("held").choose_multiple(&mut rand::rng(), 5) {
-        let pcm = wav::read(&fs::read(file).expect("a clip")).expect("a WAV").to_8k();
-        samples.extend(pcm);
-        samples.extend([0; 4000]);
-        said.push_str(text);
-    }
+    let asr = start();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("long.wav");
-    fs::write(&file, wav::bytes(&samples, 8000)).expect("written");
-    let heard = hear(&start(), &file).await.expect("heard");
-    assert!(heard.audio > Duration::from_secs(12), "{:?}", heard.audio);
-    let rate = error_rate(&said, &heard.text);
-    assert!(rate <= 0.4, "character error rate {rate}: said {said:?}, heard {:?}", heard.text);
+    let mut rates = Vec::new();
+    for _ in 0..3 {
+        let (mut samples, mut said) = (Vec::new(), String::new());
+        for (file, text) in clips("held").choose_multiple(&mut rand::rng(), 5) {
+            let pcm = wav::read(&fs::read(file).expect("a clip")).expect("a WAV").to_8k();
+            samples.extend(pcm);
+            samples.extend([0; 4000]);
+            said.push_str(text);
+        }
+        fs::write(&file, wav::bytes(&samples, 8000)).expect("written");
+        let heard = hear(&asr, &file).await.expect("heard");
+        assert!(heard.audio > Duration::from_secs(12), "{:?}", heard.audio);
+        let rate = error_rate(&said, &heard.text);
+        println!("character error rate {rate}: said {said:?}, heard {:?}", heard.text);
+        rates.push(rate);
+    }
+    // The little recogniser falls into a loop now and then; a loop is one draw, pieces that are lost are all of them.
+    rates.sort_by(f64::total_cmp);
+    assert!(rates[1] <= 0.4, "character error rates {rates:?}");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::auth::Credentials;
+use super::auth::{Algorithm, Credentials};
 use super::endpoint::{Transport, TrunkName};
 
 pub use cidr::{Cidr, NotANetwork};
@@ -54,6 +54,8 @@ pub struct Login {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Users {
     pub realm: String,
+    /// What is offered and taken, the preferred first.
+    pub algorithms: Vec<Algorithm>,
     pub list: Vec<Credentials>,
 }
 

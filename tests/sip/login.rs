@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiesu::sip::auth::Credentials;
 use jiesu::sip::auth::client::Challenge;
+use jiesu::sip::auth::{Algorithm, Credentials};
 use jiesu::sip::trunk::{Login, Trunk, Trunks, Unlisted, Users};
 use jiesu::sip::{Command, Event, Invite, Message, Name, Transport};
 
@@ -21,7 +21,7 @@ fn everywhere(change: impl FnOnce(&mut Trunk)) -> Trunks {
 }
 
 fn guarded() -> Desk {
-    let users = Users { realm: "jiesu".into(), list: vec![password("s3cret")] };
+    let users = Users { realm: "jiesu".into(), algorithms: Algorithm::ALL.to_vec(), list: vec![password("s3cret")] };
     Desk::with(|config| config.trunks = everywhere(|trunk| trunk.users = Some(users)))
 }
 

@@ -16,4 +16,5 @@ mod soak;
 mod softphone;
 mod trace;
 mod transfer;
+mod trunks;
 mod webhook;

@@ -42,6 +42,7 @@ struct Used {
 pub struct Gate {
     realm: String,
     key: [u8; 32],
+    algorithms: Vec<Algorithm>,
     used: HashMap<u64, Used>,
     /// By age, for forgetting.
     ages: BTreeSet<(Duration, u64)>,
@@ -53,22 +54,38 @@ pub struct Gate {
 impl Gate {
     /// `key`: random bytes.
     pub fn new(realm: impl Into<String>, key: [u8; 32]) -> Gate {
-        Gate { realm: realm.into(), key, used: HashMap::new(), ages: BTreeSet::new(), forgotten: None, count: 0 }
+        let algorithms = Algorithm::ALL.to_vec();
+        Gate {
+            realm: realm.into(),
+            key,
+            algorithms,
+            used: HashMap::new(),
+            ages: BTreeSet::new(),
+            forgotten: None,
+            count: 0,
+        }
+    }
+
+    /// Only these are offered, in this order, and taken. (Old peers read the first challenge alone.)
+    pub fn offer(mut self, algorithms: &[Algorithm]) -> Gate {
+        self.algorithms = algorithms.to_vec();
+        self
     }
 
     /// Values for `WWW-Authenticate` (or `Proxy-Authenticate`), the preferred algorithm first. `now` since any moment
     /// that stays.
-    pub fn challenges(&mut self, now: Duration, stale: bool) -> [String; 2] {
+    pub fn challenges(&mut self, now: Duration, stale: bool) -> Vec<String> {
         self.count += 1;
         let nonce = self.nonce(now, self.count);
         let stale = if stale { ", stale=true" } else { "" };
-        Algorithm::ALL.map(|algorithm| {
+        let offer = |algorithm: &Algorithm| {
             format!(
                 "Digest realm={}, nonce=\"{nonce}\", algorithm={}, qop=\"auth\"{stale}",
                 quoted(self.realm.as_bytes()),
                 algorithm.name()
             )
-        })
+        };
+        self.algorithms.iter().map(offer).collect()
     }
 
     /// `1a2b…`: milliseconds, a number, and their keyed hash.
@@ -95,7 +112,8 @@ impl Gate {
     ) -> Result<String, Denied> {
         let fields = Fields::parse(value.ok_or(Denied::Missing)?).ok_or(Denied::Malformed)?;
         let field = |name: &str| fields.get(name).ok_or(Denied::Malformed);
-        let algorithm = Algorithm::of(fields.get("algorithm")).ok_or(Denied::Malformed)?;
+        let algorithm = Algorithm::of(fields.get("algorithm")).filter(|one| self.algorithms.contains(one));
+        let algorithm = algorithm.ok_or(Denied::Malformed)?;
         let (user, nonce, uri) = (field("username")?, field("nonce")?, field("uri")?);
         let (nc, cnonce, qop) = (field("nc")?, field("cnonce")?, field("qop")?);
         if field("realm")? != self.realm.as_bytes() {

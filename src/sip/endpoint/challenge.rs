@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rand::RngCore as _;
 
 use super::{DialogId, Endpoint, Flow, TrunkName};
+use crate::sip::auth::Algorithm;
 use crate::sip::auth::client::Challenge;
 use crate::sip::auth::server::{Denied, Gate};
 use crate::sip::build::Builder;
@@ -31,8 +32,8 @@ const MOST: usize = 1024;
 pub(super) struct Challenges {
     /// The trunk of each dialog, and how often a request of it was challenged.
     accounts: HashMap<DialogId, Account>,
-    /// By trunk and realm: as many as trunks ask for passwords.
-    gates: HashMap<(TrunkName, String), Gate>,
+    /// By trunk and what it asks with: as many as trunks ask for passwords.
+    gates: HashMap<(TrunkName, String, Vec<Algorithm>), Gate>,
     wrong: HashMap<IpAddr, (Instant, u32)>,
     began: Option<Instant>,
 }
@@ -145,10 +146,14 @@ impl Endpoint {
         }
         let began = *self.challenges.began.get_or_insert(now);
         let since = now.saturating_duration_since(began);
-        let key = (trunk.clone(), users.realm.clone());
+        let key = (trunk.clone(), users.realm.clone(), users.algorithms.clone());
         let mut secret = [0; 32];
         self.random.fill_bytes(&mut secret);
-        let gate = self.challenges.gates.entry(key).or_insert_with(|| Gate::new(users.realm.clone(), secret));
+        let gate = self
+            .challenges
+            .gates
+            .entry(key)
+            .or_insert_with(|| Gate::new(users.realm.clone(), secret).offer(&users.algorithms));
         let password = |user: &str| users.list.iter().find(|one| one.user == user).map(|one| one.password.clone());
         let method = message.method().map_or("", Method::as_str);
         // Several answers for several realms may stand there; ours is the one that counts.
@@ -169,7 +174,7 @@ impl Endpoint {
                 self.refused("wrong_password", flow);
             }
         }
-        let headers = challenges.map(|challenge| (Name::WwwAuthenticate, challenge)).to_vec();
+        let headers = challenges.into_iter().map(|challenge| (Name::WwwAuthenticate, challenge)).collect();
         self.answer_stateless(flow, message, &Fault { headers, ..Fault::new(401, "Unauthorized") });
         false
     }

@@ -2,7 +2,7 @@
 
 use super::number::{Form, Rules};
 use super::{Limits, Login, Peer, Trunk, Trunks, Unlisted, Users};
-use crate::sip::auth::Credentials;
+use crate::sip::auth::{Algorithm, Credentials};
 use crate::sip::endpoint::Transport;
 use crate::written::{Faults, Source, Table, Written};
 
@@ -61,6 +61,7 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
         trunk.login = credentials.map(|credentials| Login { realm, credentials });
     }
     let realm = table.text("realm").check(filled).or("jiesu");
+    let algorithms = algorithms(table);
     let users = table.tables("user");
     if !users.is_empty() {
         let read = |mut user: Table<'_>| {
@@ -68,7 +69,7 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
             user.finish();
             one
         };
-        trunk.users = Some(Users { realm, list: users.into_iter().filter_map(read).collect() });
+        trunk.users = Some(Users { realm, algorithms, list: users.into_iter().filter_map(read).collect() });
     }
     trunk
 }
@@ -115,6 +116,26 @@ fn outbound(table: &mut Table<'_>) -> Vec<Peer> {
         Some(Peer { address, transport })
     };
     written.value.iter().filter_map(read).collect()
+}
+
+/// `["SHA-256", "MD5"]`
+fn algorithms(table: &mut Table<'_>) -> Vec<Algorithm> {
+    let faults = table.faults().clone();
+    let Some(written) = table.texts("digest").written() else { return Algorithm::ALL.to_vec() };
+    let mut list = Vec::new();
+    for item in &written.value {
+        match Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == item.value) {
+            Some(algorithm) => list.push(algorithm),
+            None => {
+                let what = format!("\"{}\" is not known", item.value);
+                faults.at(&written.place, &written.key, what, "write \"SHA-256\", \"MD5\" or both");
+            }
+        }
+    }
+    if written.value.is_empty() {
+        faults.at(&written.place, &written.key, "lists nothing", "write \"SHA-256\", \"MD5\" or both");
+    }
+    list
 }
 
 fn rules(table: &mut Table<'_>) -> Rules {

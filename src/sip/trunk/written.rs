@@ -55,12 +55,12 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
         numbers.finish();
     }
     if let Some(mut login) = table.table("login") {
-        let realm = login.text("realm").check(filled).need("the realm that the carrier's challenge names");
+        let realm = login.text("realm").check(|text| filled(text)).need("the realm that the carrier's challenge names");
         let credentials = credentials(&mut login, "user", password);
         login.finish();
         trunk.login = credentials.map(|credentials| Login { realm, credentials });
     }
-    let realm = table.text("realm").check(filled).or("jiesu");
+    let realm = table.text("realm").check(|text| filled(text)).or("jiesu");
     let algorithms = algorithms(table);
     let users = table.tables("user");
     if !users.is_empty() {
@@ -74,9 +74,9 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
     trunk
 }
 
-fn filled(text: &String) -> Result<String, (String, String)> {
+fn filled(text: &str) -> Result<String, (String, String)> {
     let good = !text.trim().is_empty() && text.chars().all(|c| !c.is_control());
-    good.then(|| text.clone()).ok_or_else(|| ("is empty".to_owned(), "write a text or remove the key".to_owned()))
+    good.then(|| text.to_owned()).ok_or_else(|| ("is empty".to_owned(), "write a text or remove the key".to_owned()))
 }
 
 fn addresses(table: &mut Table<'_>) -> Vec<super::Cidr> {
@@ -143,7 +143,7 @@ fn rules(table: &mut Table<'_>) -> Rules {
     let area = table.text("area").check(|text| {
         let good = (3..=4).contains(&text.len()) && text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
         let bad = || (format!("\"{text}\" is no area code"), "write it with its 0, for example \"010\"".to_owned());
-        good.then(|| text.clone()).ok_or_else(bad)
+        good.then(|| text.to_owned()).ok_or_else(bad)
     });
     let form = table.text("out").check(|text| {
         Form::read(text).ok_or_else(|| {
@@ -155,9 +155,9 @@ fn rules(table: &mut Table<'_>) -> Rules {
 
 /// A name under `key` and a password from a file or the environment.
 fn credentials(table: &mut Table<'_>, key: &str, password: &ReadPassword<'_>) -> Option<Credentials> {
-    let user = table.text(key).check(filled).need("the name that goes with the password");
-    let file = table.text("password_file").check(filled).written();
-    let variable = table.text("password_env").check(filled).written();
+    let user = table.text(key).check(|text| filled(text)).need("the name that goes with the password");
+    let file = table.text("password_file").check(|text| filled(text)).written();
+    let variable = table.text("password_env").check(|text| filled(text)).written();
     let from = match (file, variable) {
         (Some(file), None) => file.map(PasswordFrom::File),
         (None, Some(variable)) => variable.map(PasswordFrom::Environment),

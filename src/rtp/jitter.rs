@@ -2,12 +2,19 @@
 //!
 //! A packet waits for a fixed delay before the first of its spurt is heard; each packet that still comes too late adds
 //! a tick to it, up to five times the setting, and ten seconds without one take a tick away. Packets of any length
-//! (10 to 60 ms) are taken; memory is bounded by 16 packets of 480 octets.
+//! (10 to 60 ms) are taken; memory is bounded by 16 packets of [`LONGEST`] octets.
+//!
+//! Time is counted in octets of G.711, 8 a millisecond. Of codecs that can only decode whole packets each packet says
+//! how long it sounds ([`Buffer::put_packet`]), and a tick takes as many as it needs ([`Buffer::packets`]).
 
 /// Packets that can wait: 320 ms at 20 ms each.
 const SLOTS: usize = 16;
-/// Octets of one packet that are kept: 60 ms.
-const LONGEST: usize = 480;
+/// Octets of one packet that are kept: 60 ms of G.711, or any Opus frame (RFC 6716 section 3.4: 1,275).
+pub const LONGEST: usize = 1_280;
+/// Of which G.711 may have so many: 60 ms.
+const LONGEST_G711: usize = 480;
+/// The longest time of one packet: 120 ms.
+const LONGEST_TIME: usize = 960;
 /// Octets of a tick.
 const FRAME: usize = 160;
 /// Ticks without a late packet after which the delay shrinks again.
@@ -75,6 +82,8 @@ struct Slot {
     sequence: u16,
     /// Empty for what is no audio but has a place in the order (events, comfort noise).
     audio: Vec<u8>,
+    /// How long it sounds.
+    length: usize,
 }
 
 impl Buffer {
@@ -115,6 +124,12 @@ impl Buffer {
 
     /// Takes one packet; `audio` is empty for what only has a place in the order.
     pub fn put(&mut self, sequence: u16, audio: &[u8]) -> Put {
+        let audio = &audio[..audio.len().min(LONGEST_G711)];
+        self.put_packet(sequence, audio, audio.len())
+    }
+
+    /// The same where octets are not time: `length` says how long the packet sounds.
+    pub fn put_packet(&mut self, sequence: u16, audio: &[u8], length: usize) -> Put {
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS, Slot::default);
         }
@@ -146,8 +161,9 @@ impl Buffer {
         slot.sequence = sequence;
         slot.audio.clear();
         slot.audio.extend_from_slice(&audio[..audio.len().min(LONGEST)]);
+        slot.length = length.min(LONGEST_TIME);
         self.full += 1;
-        self.octets += slot.audio.len();
+        self.octets += slot.length;
         Put::Taken
     }
 
@@ -172,7 +188,7 @@ impl Buffer {
         if slot.full {
             self.skipped += 1;
             self.full -= 1;
-            self.octets -= slot.audio.len();
+            self.octets -= slot.length;
             slot.full = false;
         }
         self.next = self.next.wrapping_add(1);
@@ -195,6 +211,43 @@ impl Buffer {
         if pulled == Pulled::Audio {
             self.last = *frame;
             self.concealed = false;
+        }
+        self.adapt();
+        pulled
+    }
+
+    /// One tick of a codec whose packets are decoded whole: gives packets, `None` for a lost one, with the time that each
+    /// sounds, until they come to `wanted`.
+    pub fn packets(&mut self, wanted: usize, mut give: impl FnMut(Option<&[u8]>, usize)) -> Pulled {
+        if !self.ready() {
+            return Pulled::Nothing;
+        }
+        let mut given = 0;
+        let mut pulled = Pulled::Nothing;
+        while given < wanted {
+            let slot = &mut self.slots[usize::from(self.next) % SLOTS];
+            let length = if slot.full {
+                let length = std::mem::take(&mut slot.length);
+                slot.full = false;
+                self.full -= 1;
+                self.octets -= length;
+                if length > 0 {
+                    self.length = length;
+                    give(Some(&slot.audio), length);
+                    pulled = if pulled == Pulled::Concealed { Pulled::Concealed } else { Pulled::Audio };
+                }
+                length
+            } else if self.full == 0 {
+                self.state = State::Filling { waited: 0 };
+                break;
+            } else {
+                // Later ones are here: this one is lost. It had the length of its neighbours.
+                give(None, self.length);
+                pulled = Pulled::Concealed;
+                self.length
+            };
+            self.next = self.next.wrapping_add(1);
+            given += length;
         }
         self.adapt();
         pulled
@@ -238,7 +291,7 @@ impl Buffer {
                     }
                     slot.full = false;
                     self.full -= 1;
-                    self.octets -= slot.audio.len();
+                    self.octets -= slot.length;
                     self.next = self.next.wrapping_add(1);
                     self.at = 0;
                 }
@@ -463,9 +516,35 @@ mod tests {
                 }
                 let full = || buffer.slots.iter().filter(|slot| slot.full);
                 prop_assert_eq!(buffer.full, full().count());
-                prop_assert_eq!(buffer.octets, full().map(|slot| slot.audio.len()).sum::<usize>());
-                prop_assert!(buffer.depth() <= SLOTS * LONGEST);
+                prop_assert_eq!(buffer.octets, full().map(|slot| slot.length).sum::<usize>());
+                prop_assert!(buffer.depth() <= SLOTS * LONGEST_TIME);
             }
+        }
+
+        /// Whole packets of any length: each that came, once and in order.
+        #[test]
+        fn whole_packets_come_in_order(lost in proptest::collection::vec(any::<bool>(), 30), ms in prop_oneof![Just(10usize), Just(20), Just(40), Just(60)]) {
+            let length = ms * 8;
+            let mut buffer = Buffer::new(3);
+            let (mut seen, mut have) = (Vec::new(), 0usize);
+            let (mut sent, mut at) = (0u16, 0);
+            for tick in 0..(30 * ms / 20 + 40) {
+                while at <= tick * FRAME && usize::from(sent) < lost.len() {
+                    if !lost[usize::from(sent)] {
+                        prop_assert_eq!(buffer.put_packet(sent, &[sent as u8; 33], length), Put::Taken);
+                    }
+                    sent += 1;
+                    at += length;
+                }
+                buffer.packets(FRAME.saturating_sub(have), |packet, sounds| {
+                    assert!(packet.is_none() || sounds == length);
+                    seen.extend(packet.map(|octets| u16::from(octets[0])));
+                    have += sounds;
+                });
+                have = have.saturating_sub(FRAME);
+            }
+            let came: Vec<u16> = (0..30).filter(|n| !lost[usize::from(*n)]).collect();
+            prop_assert_eq!(seen, came);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! RTP (RFC 3550), its audio profile (RFC 3551) and telephone events (RFC 4733), without I/O and without a clock.
+//! RTP (RFC 3550), its audio profile (RFC 3551), telephone events (RFC 4733) and its sealed form (SRTP, RFC 3711),
+//! without I/O and without a clock.
 //!
 //! Bytes in are a stranger's: every reader here takes any bytes, never looks beyond them and never panics; every
 //! memory of what came is bounded. Which *source* may be believed is not decided here but in [`crate::media::leg`].
@@ -8,8 +9,9 @@ pub mod jitter;
 pub mod packet;
 pub mod reception;
 pub mod rtcp;
+pub mod srtp;
 
 pub use packet::{NotRtp, Packet};
 
-/// Audio runs at 8 kHz in every codec that we speak, so one tick of an RTP timestamp is 125 us.
+/// What timestamps count a second in every codec that we speak but Opus.
 pub const RATE: u32 = 8000;

@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::FRAME;
+use super::{FRAME, dtmf};
 use crate::audio::g711::Law;
 use crate::audio::tone;
-use crate::rtp::{RATE, event};
+use crate::rtp::RATE;
 
 /// One recording, ready to be sent. Calls share it; playing copies 160 octets a packet and nothing else.
 #[derive(PartialEq, Eq)]
@@ -88,28 +88,18 @@ pub fn tones(keys: &str) -> Prompt {
     let (on, off) = (RATE as usize / 10, RATE as usize / 10);
     let mut pcm = Vec::new();
     for key in keys.chars().take(256) {
-        let Some(code) = event::code(key) else { continue };
-        let (row, column) = PLACES[usize::from(code)];
+        let Some(pair) = dtmf::pair(key) else { continue };
         let span = Duration::from_millis(100);
-        let pair = [ROWS[row], COLUMNS[column]].map(|hz| tone::sine(hz, span, 0.2));
+        let pair = pair.map(|hz| tone::sine(hz, span, 0.2));
         pcm.extend(pair[0].iter().zip(&pair[1]).map(|(a, b)| a.saturating_add(*b)).take(on));
         pcm.resize(pcm.len() + off, 0);
     }
     Prompt::from_pcm(&pcm)
 }
 
-const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
-const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
-/// Row and column of each event code.
-#[rustfmt::skip]
-const PLACES: [(usize, usize); 16] = [
-    (3, 1), (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2), // 0 to 9
-    (3, 0), (3, 2), // * #
-    (0, 3), (1, 3), (2, 3), (3, 3), // A to D
-];
-
 #[cfg(test)]
 mod tests {
+    use super::dtmf::{COLUMNS, ROWS};
     use super::*;
     use proptest::prelude::*;
 

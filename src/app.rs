@@ -24,7 +24,6 @@ use crate::config::Config;
 use crate::intake;
 use crate::media::{Media, Prompt};
 use crate::observe::{Check, Health, Metrics, notify};
-use crate::sdp::Codec;
 use crate::sip;
 use crate::store::Store;
 use crate::tts::Voice;
@@ -81,13 +80,13 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let (handle, sip) = bound.spawn(events, sip_stop.clone())?;
 
     let registry = Registry::default();
-    let codecs = vec![Codec::Pcma, Codec::Pcmu];
+    let terms = config.main.media.terms.clone();
     let originator = Originator {
         sip: handle.clone(),
         registry: registry.clone(),
         media: media.clone(),
         advertised: config.main.sip.advertised.clone(),
-        codecs: codecs.clone(),
+        terms: terms.clone(),
     };
     let outbox = Arc::new(Notify::new());
     let desk = Arc::new(Desk {
@@ -102,7 +101,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         admission: Admission::new(config.main.calls.limits()),
         refusals: Default::default(),
         recordings: config.main.state_dir.join("recordings"),
-        codecs,
+        terms,
         outbox: outbox.clone(),
         zone: config.main.zone.clone(),
         calls: TaskTracker::new(),

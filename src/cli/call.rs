@@ -18,7 +18,7 @@ use super::Exit;
 use crate::call::originate::{Destination, NoCall, Originator, Outbound};
 use crate::call::task::registry::Registry;
 use crate::media::{self, Command, Event, ListenLimits, Media, Prompt, Stats};
-use crate::sdp::Codec;
+use crate::sdp::Terms;
 use crate::sip::{self, Cidr, Transport, Trunk, Trunks, Unlisted, Uri};
 use crate::{audio, written};
 
@@ -156,9 +156,9 @@ pub async fn call(arguments: &Arguments) -> anyhow::Result<Report> {
             }
         }
     });
-    let codecs = vec![Codec::Pcma, Codec::Pcmu];
+    let terms = Terms::default();
     let originator =
-        Originator { sip: handle, registry, media: media.clone(), advertised: sip::Advertised::default(), codecs };
+        Originator { sip: handle, registry, media: media.clone(), advertised: sip::Advertised::default(), terms };
     let destination = Destination {
         withheld: false,
         uri: arguments.uri.clone(),

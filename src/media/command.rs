@@ -23,6 +23,12 @@ pub struct Connect {
     pub payload: u8,
     /// The payload type of RFC 4733 events, if agreed.
     pub events: Option<u8>,
+    /// What their durations count a second.
+    pub events_clock: u32,
+    /// Keys may come as tones in the audio: they are listened for.
+    pub inband: bool,
+    /// The keys of SRTP, where the audio is secured.
+    pub secure: Option<sdp::crypto::Keys>,
     /// Where the SDP wants RTP. `None`: nowhere yet, or on hold.
     pub remote: Option<SocketAddr>,
     pub rtcp: Option<SocketAddr>,
@@ -42,6 +48,9 @@ impl Connect {
             codec: agreed.codec,
             payload: agreed.payload,
             events: agreed.events,
+            events_clock: agreed.events_clock,
+            inband: agreed.inband,
+            secure: agreed.secure,
             remote: agreed.remote,
             rtcp: agreed.rtcp,
             rtcp_mux: agreed.rtcp_mux,
@@ -85,6 +94,8 @@ pub enum Command {
     },
     /// Ends a listen: with a segment if speech had begun, else without a word.
     StopListen,
+    /// A key that came another way (INFO): told as [`Event::Digit`] unless the audio told of it already, or will.
+    Key(char),
     /// Keys to send, `0-9*#A-D`; others are left out. A comma is half a second's pause.
     SendDigits(String),
     /// Writes all that is heard into a file, silence included, until the leg closes.
@@ -155,6 +166,8 @@ pub struct Stats {
     pub sent: u64,
     /// Datagrams of a source that is not the caller's.
     pub rejected: u64,
+    /// Datagrams that SRTP does not open: forged, replayed, or in the clear.
+    pub forged: u64,
     /// Datagrams of the right source that are not RTP, or of a payload type that was not agreed.
     pub unreadable: u64,
     /// Packets that the kernel did not take.

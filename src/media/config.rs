@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use crate::sdp::{Codec, Keys, Secure, Terms};
 use crate::written::Table;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Config {
     pub gateways: Vec<Network>,
     /// The DSCP of RTP packets (RFC 4594: 46, expedited forwarding).
     pub dscp: u8,
+    /// What we agree to with a peer, unless its trunk says otherwise.
+    pub terms: Terms,
     /// Threads that write recordings; each waits for the disk in its fsyncs.
     pub recorders: usize,
 }
@@ -43,6 +46,7 @@ impl Default for Config {
             gateways: Vec::new(),
             dscp: 46,
             recorders: 4,
+            terms: Terms::default(),
         }
     }
 }
@@ -82,7 +86,42 @@ impl Config {
             gateways,
             dscp: table.int("dscp").or(46, 0..63) as u8,
             recorders: table.int("recorders").or(4, 1..64) as usize,
+            terms: terms(table),
         }
+    }
+}
+
+/// The keys that say what we agree to; a trunk's file may have them too.
+pub fn terms(table: &mut Table<'_>) -> Terms {
+    let default = Terms::default();
+    let mut codecs: Vec<Codec> = Vec::new();
+    for written in table.texts("codecs").get().unwrap_or_default() {
+        match written.value.parse() {
+            Ok(codec) if !codecs.contains(&codec) => codecs.push(codec),
+            Ok(_) => {}
+            Err(error) => {
+                let what = format!("\"{}\" is not a codec", written.value);
+                let remedy = error.to_string();
+                table.faults().at(&written.place, &written.key, what, remedy);
+            }
+        }
+    }
+    let keys = table.text("dtmf").check(|text| {
+        let known = Keys::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, keys)| keys);
+        known.ok_or_else(|| {
+            let names = Keys::ALL.map(|(name, _)| format!("\"{name}\"")).join(", ");
+            (format!("\"{text}\" is no way of sending keys"), format!("write one of {names}"))
+        })
+    });
+    let secure = table.text("srtp").check(|text| {
+        let known = Secure::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, secure)| secure);
+        known
+            .ok_or_else(|| (format!("\"{text}\" is no setting"), "write \"off\", \"accept\" or \"require\"".to_owned()))
+    });
+    Terms {
+        codecs: if codecs.is_empty() { default.codecs } else { codecs },
+        keys: keys.or_else(|| default.keys),
+        secure: secure.or_else(|| default.secure),
     }
 }
 
@@ -151,14 +190,17 @@ mod tests {
 
     #[test]
     fn every_fault_is_found() {
-        let (_, faults) =
-            read("bind = \"here\"\nports = \"9-x\"\ngateways = [\"10.0.0.0/8\", \"10/99\"]\njiter = \"1s\"\n");
-        assert_eq!(faults.len(), 4, "{faults:?}");
+        let (_, faults) = read(
+            "bind = \"here\"\nports = \"9-x\"\ngateways = [\"10.0.0.0/8\", \"10/99\"]\njiter = \"1s\"\ncodecs = [\"PCMA\", \"MP3\"]\ndtmf = \"pulse\"\n",
+        );
+        assert_eq!(faults.len(), 6, "{faults:?}");
         for (fault, start) in faults.iter().zip([
             "jiesu.toml:1:8: bind: \"here\" is not an IP address",
             "jiesu.toml:2:9: ports: \"9-x\" is not a range",
             "jiesu.toml:3:27: gateways: \"10/99\" is not a network",
             "jiesu.toml:4:1: jiter: unknown key; did you mean jitter?",
+            "jiesu.toml:5:19: codecs: \"MP3\" is not a codec",
+            "jiesu.toml:6:8: dtmf: \"pulse\" is no way",
         ]) {
             assert!(fault.starts_with(start), "{fault}");
         }

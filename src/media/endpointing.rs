@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use super::{FRAME, TICK};
-use crate::audio::g711::Law;
+use super::TICK;
 
 /// Speech is this much louder than the floor, in dB.
 const ABOVE: f32 = 8.0;
@@ -73,19 +72,6 @@ impl Level {
     pub fn floor(&self) -> f32 {
         self.least.iter().copied().fold(NOISIEST, f32::min)
     }
-}
-
-/// A frame's level in dBFS, straight from its codes.
-pub fn dbfs(law: Law, frame: &[u8; FRAME]) -> f32 {
-    let sum: u64 = frame
-        .iter()
-        .map(|code| {
-            let sample = i32::from(law.decode(*code));
-            (sample * sample) as u64
-        })
-        .sum();
-    let mean = sum as f32 / FRAME as f32;
-    10.0 * (mean.max(1.0) / (32_768.0 * 32_768.0)).log10()
 }
 
 /// One listen's state.
@@ -167,8 +153,9 @@ impl Endpointer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::tone;
-    use crate::media::ListenLimits;
+    use crate::audio::g711::Law;
+    use crate::audio::{Coding, tone};
+    use crate::media::{FRAME, ListenLimits};
     use rand::rngs::SmallRng;
     use rand::{Rng, SeedableRng};
 
@@ -204,7 +191,7 @@ mod tests {
             for (code, sample) in frame.iter_mut().zip(samples) {
                 *code = Law::A.encode(*sample);
             }
-            level.frame(Some(dbfs(Law::A, &frame)));
+            level.frame(Some(Coding::Law(Law::A).dbfs(&frame)));
             match endpointer.frame(&level, Duration::ZERO, &LIMITS) {
                 Said::Begins => begun = Some(i),
                 Said::Nothing | Said::Goes => {}

@@ -1,4 +1,4 @@
-//! Recordings on disk: WAV, 8 kHz, 16 bit, mono.
+//! Recordings on disk: WAV, 16 bit, mono; 8 kHz, or 16 kHz where the call began in a wideband codec.
 //!
 //! Its own threads write, behind bounded queues, so a slow disk never delays a packet. Each chunk (700 ms) is followed
 //! by the header that makes it playable, so a killed process leaves a file that ends within a second of the kill. A
@@ -20,11 +20,14 @@ use tokio::sync::mpsc;
 
 use super::command::{Event, LegId, Segment};
 use super::leg::Track;
-use crate::audio::g711::Law;
+use crate::audio::{Coding, resample};
 
 /// Jobs that may wait for one thread: about three seconds of what it has to write at 1,500 calls, 3 MB at most.
 const WAITING: usize = 1024;
-const SPEC: WavSpec = WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: SampleFormat::Int };
+
+fn spec(rate: u32) -> WavSpec {
+    WavSpec { channels: 1, sample_rate: rate, bits_per_sample: 16, sample_format: SampleFormat::Int }
+}
 
 pub(super) type Key = (LegId, Track);
 
@@ -34,10 +37,12 @@ pub(super) enum Job {
     Open {
         key: Key,
         file: PathBuf,
+        /// Of the file, in samples a second.
+        rate: u32,
     },
     Audio {
         key: Key,
-        law: Law,
+        coding: Coding,
         octets: Vec<u8>,
     },
     /// `dropped`: chunks that the queue had no room for.
@@ -95,7 +100,7 @@ impl Recorder {
 }
 
 enum State {
-    Writing { file: Arc<File>, wav: WavWriter<Tray>, samples: u64 },
+    Writing { file: Arc<File>, wav: WavWriter<Tray>, rate: u32, samples: u64 },
     Failed(String),
 }
 
@@ -155,13 +160,13 @@ fn write(jobs: &Receiver<Job>) {
     let mut files: HashMap<Key, (PathBuf, State)> = HashMap::new();
     while let Ok(job) = jobs.recv() {
         match job {
-            Job::Open { key, file } => {
-                let state = open(&file).unwrap_or_else(|error| State::Failed(error.to_string()));
+            Job::Open { key, file, rate } => {
+                let state = open(&file, rate).unwrap_or_else(|error| State::Failed(error.to_string()));
                 files.insert(key, (file, state));
             }
-            Job::Audio { key, law, octets } => {
+            Job::Audio { key, coding, octets } => {
                 if let Some((_, state)) = files.get_mut(&key) {
-                    state.append(law, &octets);
+                    state.append(coding, &octets);
                 }
             }
             Job::Close { key, segment, dropped, events } => {
@@ -182,7 +187,7 @@ fn write(jobs: &Receiver<Job>) {
 
 fn report(
     path: &Path,
-    closed: Result<u64, String>,
+    closed: Result<Duration, String>,
     segment: Option<Box<Segment>>,
     dropped: u32,
     events: &mpsc::Sender<Event>,
@@ -197,8 +202,8 @@ fn report(
         tracing::error!(error, "a recording is not whole");
     }
     let Some(mut segment) = segment else { return };
-    if let Ok(samples) = closed {
-        segment.duration = Duration::from_micros(samples * 125);
+    if let Ok(duration) = closed {
+        segment.duration = duration;
         segment.speech = segment.speech.min(segment.duration);
     }
     segment.error = error;
@@ -213,7 +218,7 @@ fn tell(events: &mpsc::Sender<Event>, event: Event) {
     }
 }
 
-fn open(path: &Path) -> io::Result<State> {
+fn open(path: &Path, rate: u32) -> io::Result<State> {
     let create = || OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(path);
     let file = match create() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -225,9 +230,9 @@ fn open(path: &Path) -> io::Result<State> {
         other => other?,
     };
     let file = Arc::new(file);
-    let mut wav = WavWriter::new(Tray::new(file.clone()), SPEC).map_err(io::Error::other)?;
+    let mut wav = WavWriter::new(Tray::new(file.clone()), spec(rate)).map_err(io::Error::other)?;
     wav.flush().map_err(io::Error::other)?;
-    Ok(State::Writing { file, wav, samples: 0 })
+    Ok(State::Writing { file, wav, rate, samples: 0 })
 }
 
 /// Makes a directory and those above it, each durable.
@@ -253,26 +258,31 @@ fn sync_directory(entry: &Path) -> io::Result<()> {
 
 impl State {
     /// One chunk and the header that makes it playable.
-    fn append(&mut self, law: Law, octets: &[u8]) {
-        let State::Writing { wav, samples, .. } = self else { return };
-        let mut chunk = wav.get_i16_writer(octets.len() as u32);
-        octets.iter().for_each(|code| chunk.write_sample(law.decode(*code)));
+    fn append(&mut self, coding: Coding, octets: &[u8]) {
+        let State::Writing { wav, rate, samples, .. } = self else { return };
+        let mut sound = coding.samples(octets);
+        if coding.rate() != *rate {
+            // The codec changed while the file was open.
+            sound = resample::to_rate(&sound, coding.rate(), *rate);
+        }
+        let mut chunk = wav.get_i16_writer(sound.len() as u32);
+        sound.iter().for_each(|sample| chunk.write_sample(*sample));
         match chunk.flush().and_then(|()| wav.flush()) {
-            Ok(()) => *samples += octets.len() as u64,
+            Ok(()) => *samples += sound.len() as u64,
             Err(error) => *self = State::Failed(error.to_string()),
         }
     }
 
-    /// Seals the file; gives its length in samples.
-    fn close(self, path: &Path) -> Result<u64, String> {
+    /// Seals the file; gives its length.
+    fn close(self, path: &Path) -> Result<Duration, String> {
         match self {
             State::Failed(error) => Err(error),
-            State::Writing { file, wav, samples } => wav
+            State::Writing { file, wav, rate, samples } => wav
                 .finalize()
                 .map_err(|error| error.to_string())
                 .and_then(|()| file.sync_all().map_err(|error| error.to_string()))
                 .and_then(|()| sync_directory(path).map_err(|error| error.to_string()))
-                .map(|()| samples),
+                .map(|()| Duration::from_micros(samples * 1_000_000 / u64::from(rate))),
         }
     }
 }
@@ -280,6 +290,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::g711::Law;
     use crate::media::SegmentEnd;
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
@@ -306,8 +317,8 @@ mod tests {
     fn record(file: &Path, dropped: u32) -> Segment {
         let (recorder, joins) = Recorder::start(2).expect("threads");
         let (events, mut told) = mpsc::channel(4);
-        give(&recorder, Job::Open { key: UTTERANCE, file: file.to_owned() });
-        give(&recorder, Job::Audio { key: UTTERANCE, law: Law::A, octets: vec![0x55; 1600] });
+        give(&recorder, Job::Open { key: UTTERANCE, file: file.to_owned(), rate: 8_000 });
+        give(&recorder, Job::Audio { key: UTTERANCE, coding: Coding::Law(Law::A), octets: vec![0x55; 1600] });
         let segment = Some(Box::new(segment(file)));
         give(&recorder, Job::Close { key: UTTERANCE, segment, dropped, events: events.clone() });
         give(&recorder, Job::Tell { leg: LEG, event: Box::new(Event::Inactive), events });
@@ -326,7 +337,7 @@ mod tests {
         assert_eq!((segment.duration, segment.error), (Duration::from_millis(200), None));
         assert_eq!(segment.speech, Duration::from_millis(200), "no more speech than file");
         let wav = hound::WavReader::open(&file).expect("a WAV file");
-        assert_eq!((wav.spec(), wav.len()), (SPEC, 1600));
+        assert_eq!((wav.spec(), wav.len()), (spec(8_000), 1600));
         let loudness: Vec<i16> = wav.into_samples().map(|s| s.expect("a sample")).collect();
         assert!(loudness.iter().all(|s| *s == Law::A.decode(0x55)));
     }
@@ -351,12 +362,12 @@ mod tests {
     fn child_that_records() {
         let Some(file) = std::env::var_os(CHILD) else { return };
         let (recorder, _joins) = Recorder::start(1).expect("threads");
-        give(&recorder, Job::Open { key: UTTERANCE, file: file.into() });
+        give(&recorder, Job::Open { key: UTTERANCE, file: file.into(), rate: 8_000 });
         let begun = Instant::now();
         for n in 1..1000u32 {
             thread::park_timeout((begun + Duration::from_millis(400) * n).saturating_duration_since(Instant::now()));
             println!("given {}", 3200 * n);
-            give(&recorder, Job::Audio { key: UTTERANCE, law: Law::A, octets: vec![n as u8; 3200] });
+            give(&recorder, Job::Audio { key: UTTERANCE, coding: Coding::Law(Law::A), octets: vec![n as u8; 3200] });
         }
     }
 

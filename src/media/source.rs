@@ -125,6 +125,15 @@ impl Source {
         }
     }
 
+    /// Whether a packet from this address can be the caller's at all.
+    pub fn may_be(&self, from: SocketAddr) -> bool {
+        let from = plain(from);
+        match self.state {
+            State::Locked { to, .. } => to == from,
+            State::Learning { .. } => self.signalled.is_some_and(|s| s.remote == Some(from) || s.is_host(from.ip())),
+        }
+    }
+
     /// Whether RTCP from this address is the caller's: only the host can be checked, its port is anyone's.
     pub fn is_rtcp_ours(&self, from: SocketAddr) -> bool {
         matches!(self.state, State::Locked { to, .. } if to.ip() == plain(from).ip())

@@ -1,17 +1,21 @@
-//! Offer and answer (RFC 3264): one G.711 stream, RFC 4733 keys beside it, port 0 for everything else.
+//! Offer and answer (RFC 3264): one audio stream, RFC 4733 keys beside it, port 0 for everything else.
 
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use super::crypto::{self, Master, Suite};
 use super::parse::payload;
-use super::{Agreed, Codec, Connection, Direction, Fmtp, Map, Media, Origin, Ours, Refused, Session, print};
+use super::{
+    Agreed, Codec, Connection, Direction, Fmtp, Keys, Map, Media, Origin, Ours, Refused, Secure, Session, Terms, print,
+};
 
-/// Of `telephone-event` in our offers; the number everybody uses.
+/// Of `telephone-event` in our offers: the numbers everybody uses, at 8 kHz, and beside Opus at its 48 kHz.
 const EVENTS: u8 = 101;
+const EVENTS_48: u8 = 110;
 /// RFC 4733 section 3.2: the sixteen keys, no flash.
 const KEYS: &[u8] = b"0-15";
-/// What both laws and their keys count in (RFC 3551 section 4.5.14, RFC 4733 section 2.1).
+/// What keys count in beside every codec but Opus (RFC 4733 section 2.1: the audio's own clock).
 const CLOCK: u32 = 8_000;
 /// What we send in a packet unless asked otherwise, and what we ask for.
 const PTIME_MS: u32 = 20;
@@ -26,16 +30,21 @@ const PTIME_MS: u32 = 20;
 /// Nothing in it can be agreed to, or it cannot be read; [`Refused::code`] has the SIP response.
 pub fn answer_bytes(offer: &[u8], ours: &Ours) -> Result<Agreed, Refused> {
     let offer = Session::parse(offer)?;
-    let chosen = match choose(&offer.media, &ours.codecs) {
+    let chosen = match choose(&offer.media, &ours.terms) {
         Err(Refused::NoAudio) if offer.media.iter().all(|media| media.port == 0) => {
-            parked(&offer.media, &ours.codecs).ok_or(Refused::NoAudio)?
+            parked(&offer.media, &ours.terms).ok_or(Refused::NoAudio)?
         }
         chosen => chosen?,
     };
     let mut agreed = agree(&offer, &chosen, ours);
     let stream = &offer.media[chosen.line];
+    let crypto = chosen.key.map(|key| crypto::line(key.tag, key.suite, ours.master(key.suite)));
     let media = offer.media.iter().enumerate().map(|(line, media)| {
-        if line == chosen.line && stream.port != 0 { accepted(stream, &agreed, ours) } else { declined(media) }
+        if line == chosen.line && stream.port != 0 {
+            accepted(stream, &agreed, ours, crypto.as_deref())
+        } else {
+            declined(media)
+        }
     });
     let answer =
         Session { connection: Some(Connection::Address(ours.address)), direction: None, media: media.collect() };
@@ -45,13 +54,28 @@ pub fn answer_bytes(offer: &[u8], ours: &Ours) -> Result<Agreed, Refused> {
 
 /// Our offer: all our codecs, keys, both ways.
 pub fn offer(ours: &Ours) -> Bytes {
-    let payloads: Vec<String> = ours.codecs.iter().map(|codec| codec.payload().to_string()).collect();
-    let events = EVENTS.to_string();
-    let mut stream = our_stream(b"RTP/AVP", ours.port);
-    stream.formats = payloads.iter().map(String::as_bytes).chain([events.as_bytes()]).collect();
-    stream.maps =
-        ours.codecs.iter().map(|codec| map_of(*codec, codec.payload())).chain([map_of_keys(EVENTS)]).collect();
-    stream.fmtps = vec![Fmtp { payload: EVENTS, parameters: KEYS }];
+    let codecs = &ours.terms.codecs;
+    let payloads: Vec<String> = codecs.iter().map(|codec| codec.payload().to_string()).collect();
+    let mut events: Vec<(u8, u32)> = Vec::new();
+    for codec in codecs.iter().filter(|_| ours.terms.keys != Keys::Tones) {
+        let number = if codec.clock() == CLOCK { EVENTS } else { EVENTS_48 };
+        if !events.contains(&(number, codec.clock())) {
+            events.push((number, codec.clock()));
+        }
+    }
+    let numbers: Vec<String> = events.iter().map(|(number, _)| number.to_string()).collect();
+    let secured = ours.terms.secure == Secure::Require;
+    let tags: [&[u8]; 2] = [b"1", b"2"];
+    let keys = tags.into_iter().zip(Suite::ALL).filter(|_| secured);
+    let cryptos: Vec<Vec<u8>> = keys.map(|(tag, suite)| crypto::line(tag, suite, ours.master(suite))).collect();
+    let mut stream = our_stream(if secured { b"RTP/SAVP" } else { b"RTP/AVP" }, ours.port);
+    stream.cryptos = cryptos.iter().map(Vec::as_slice).collect();
+    stream.formats = payloads.iter().chain(&numbers).map(String::as_bytes).collect();
+    let maps = codecs.iter().map(|codec| map_of(*codec, codec.payload()));
+    stream.maps = maps.chain(events.iter().map(|(number, clock)| map_of_keys(*number, *clock))).collect();
+    let fmtps = codecs.iter().filter_map(|codec| fmtp_of(*codec, codec.payload()));
+    stream.fmtps =
+        fmtps.chain(events.iter().map(|(payload, _)| Fmtp { payload: *payload, parameters: KEYS })).collect();
     stream.direction = Some(Direction::SendRecv);
     let connection = Some(Connection::Address(ours.address));
     print(ours.origin(), &Session { connection, direction: None, media: vec![stream] })
@@ -63,66 +87,81 @@ pub fn offer(ours: &Ours) -> Bytes {
 /// It declines the stream, answers with what was not offered, or cannot be read.
 pub fn accept(answer: &[u8], ours: &Ours) -> Result<Agreed, Refused> {
     let answer = Session::parse(answer)?;
-    let chosen = choose(&answer.media, &ours.codecs)?;
+    let chosen = choose(&answer.media, &ours.terms)?;
     Ok(agree(&answer, &chosen, ours))
 }
 
 impl Ours {
+    fn master(&self, suite: Suite) -> &Master {
+        &self.masters[suite as usize]
+    }
+
     fn origin(&self) -> Origin {
         Origin { session: self.session, version: self.version, address: self.address }
     }
 }
 
 /// The stream that is taken, and by which numbers.
-struct Chosen {
+struct Chosen<'a> {
     /// Index of the `m=` line.
     line: usize,
+    /// Where it is secured.
+    key: Option<crypto::Line<'a>>,
     codec: Codec,
     payload: u8,
-    events: Option<u8>,
+    /// And what they count in.
+    events: Option<(u8, u32)>,
 }
 
-impl Chosen {
-    fn from(line: usize, media: &Media<'_>, codecs: &[Codec]) -> Option<Chosen> {
-        let (codec, payload) = codec_of(media, codecs)?;
-        Some(Chosen { line, codec, payload, events: keys_of(media) })
+impl<'a> Chosen<'a> {
+    fn from(line: usize, media: &Media<'a>, terms: &Terms) -> Result<Chosen<'a>, Refused> {
+        let key = secured(media, terms.secure)?;
+        let (codec, payload) = codec_of(media, &terms.codecs).ok_or(Refused::NoCodec)?;
+        let events = if terms.keys == Keys::Tones { None } else { keys_of(media, codec.clock()) };
+        Ok(Chosen { line, key, codec, payload, events })
     }
 }
 
 /// The first line that will do. The reason for none is the one that came furthest.
-fn choose(media: &[Media<'_>], codecs: &[Codec]) -> Result<Chosen, Refused> {
+fn choose<'a>(media: &[Media<'a>], terms: &Terms) -> Result<Chosen<'a>, Refused> {
     let mut reason = Refused::NoAudio;
     for (line, media) in media.iter().enumerate() {
         if !is_audio(media) || media.port == 0 {
             continue;
         }
-        if !is_plain_rtp(media.protocol) {
-            if reason == Refused::NoAudio {
-                reason = Refused::Profile;
-            }
-            continue;
-        }
-        match Chosen::from(line, media, codecs) {
-            Some(chosen) => return Ok(chosen),
-            None => reason = Refused::NoCodec,
+        match Chosen::from(line, media, terms) {
+            Ok(chosen) => return Ok(chosen),
+            Err(Refused::Profile) if reason != Refused::NoAudio => {}
+            Err(further) => reason = further,
         }
     }
     Err(reason)
 }
 
 /// The audio line of an offer without any line in use. Its codec is what the session had, or will have when it wakes.
-fn parked(media: &[Media<'_>], codecs: &[Codec]) -> Option<Chosen> {
-    let mut audio = media.iter().enumerate().filter(|(_, media)| is_audio(media) && is_plain_rtp(media.protocol));
-    audio.find_map(|(line, media)| Chosen::from(line, media, codecs))
+fn parked<'a>(media: &[Media<'a>], terms: &Terms) -> Option<Chosen<'a>> {
+    let mut audio = media.iter().enumerate().filter(|(_, media)| is_audio(media));
+    audio.find_map(|(line, media)| Chosen::from(line, media, terms).ok())
 }
 
 fn is_audio(media: &Media<'_>) -> bool {
     media.kind.eq_ignore_ascii_case(b"audio")
 }
 
-/// AVPF (RFC 4585) differs in when feedback may be sent, and we send none; secured profiles are another matter.
-fn is_plain_rtp(protocol: &[u8]) -> bool {
-    protocol.eq_ignore_ascii_case(b"RTP/AVP") || protocol.eq_ignore_ascii_case(b"RTP/AVPF")
+/// The line's key, if it is secured and may be; an error where its profile is not what we want.
+///
+/// AVPF (RFC 4585) differs in when feedback may be sent, and we send none.
+fn secured<'a>(media: &Media<'a>, secure: Secure) -> Result<Option<crypto::Line<'a>>, Refused> {
+    let is = |names: [&str; 2]| names.iter().any(|name| media.protocol.eq_ignore_ascii_case(name.as_bytes()));
+    let plain = is(["RTP/AVP", "RTP/AVPF"]);
+    match secure {
+        Secure::Off if plain => Ok(None),
+        Secure::Accept | Secure::Require if is(["RTP/SAVP", "RTP/SAVPF"]) => crypto::choose(&media.cryptos).map(Some),
+        // RFC 8643: secured if both can, and keys that will not do are as if they were not there.
+        Secure::Accept if plain => Ok(crypto::choose(&media.cryptos).ok()),
+        Secure::Require if plain && !media.cryptos.is_empty() => crypto::choose(&media.cryptos).map(Some),
+        Secure::Off | Secure::Accept | Secure::Require => Err(Refused::Profile),
+    }
 }
 
 /// The first codec of the line that is ours, by name, or by static number where no name is given.
@@ -130,17 +169,23 @@ fn codec_of(media: &Media<'_>, codecs: &[Codec]) -> Option<(Codec, u8)> {
     let mut payloads = media.formats.iter().filter_map(|format| payload(format));
     payloads.find_map(|payload| {
         let is = |codec: &&Codec| match media.map_of(payload) {
-            Some(map) => map.is(codec.name()),
-            None => codec.payload() == payload,
+            Some(map) => map.is(codec.name(), codec.clock(), codec.channels()),
+            None => codec.is_static(payload),
         };
         codecs.iter().find(is).map(|codec| (*codec, payload))
     })
 }
 
-/// Keys at the codec's clock rate: others (48,000 beside Opus) would count their durations wrongly.
-fn keys_of(media: &Media<'_>) -> Option<u8> {
-    let mut payloads = media.formats.iter().filter_map(|format| payload(format));
-    payloads.find(|payload| media.map_of(*payload).is_some_and(|map| map.is("telephone-event")))
+/// Keys at the codec's clock, or, where there are none, at 8 kHz beside Opus: some telephones offer no others, and count
+/// only their durations so.
+fn keys_of(media: &Media<'_>, clock: u32) -> Option<(u8, u32)> {
+    let at = |clock: u32| {
+        let mut payloads = media.formats.iter().filter_map(|format| payload(format));
+        let keys =
+            payloads.find(|payload| media.map_of(*payload).is_some_and(|map| map.is("telephone-event", clock, 1)));
+        keys.map(|payload| (payload, clock))
+    };
+    at(clock).or_else(|| at(CLOCK))
 }
 
 impl<'a> Media<'a> {
@@ -151,13 +196,13 @@ impl<'a> Media<'a> {
 
 impl Map<'_> {
     /// Encoding names are case-insensitive (RFC 4855 section 3).
-    fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name.as_bytes()) && self.clock == CLOCK && self.channels == 1
+    fn is(&self, name: &str, clock: u32, channels: u32) -> bool {
+        self.name.eq_ignore_ascii_case(name.as_bytes()) && self.clock == clock && self.channels == channels
     }
 }
 
 /// What the peer's side of the chosen stream means for us.
-fn agree(theirs: &Session<'_>, chosen: &Chosen, ours: &Ours) -> Agreed {
+fn agree(theirs: &Session<'_>, chosen: &Chosen<'_>, ours: &Ours) -> Agreed {
     let stream = &theirs.media[chosen.line];
     let place = Place::of(theirs.connection_of(stream), stream.port, ours);
     let direction = theirs.direction_of(stream);
@@ -175,7 +220,14 @@ fn agree(theirs: &Session<'_>, chosen: &Chosen, ours: &Ours) -> Agreed {
         sdp: Bytes::new(),
         codec: chosen.codec,
         payload: chosen.payload,
-        events: chosen.events,
+        events: chosen.events.map(|(payload, _)| payload),
+        events_clock: chosen.events.map_or(CLOCK, |(_, clock)| clock),
+        secure: chosen.key.map(|key| crypto::Keys {
+            suite: key.suite,
+            ours: *ours.master(key.suite),
+            theirs: key.master,
+        }),
+        inband: ours.terms.keys.are_tones(chosen.events.is_some()),
         ptime_ms: ptime_of(stream),
         remote,
         rtcp: remote.and_then(|remote| rtcp_of(stream, remote)),
@@ -237,15 +289,17 @@ fn ptime_of(stream: &Media<'_>) -> u32 {
 }
 
 /// The answer's line for the stream that is taken.
-fn accepted<'a>(stream: &Media<'a>, agreed: &Agreed, ours: &Ours) -> Media<'a> {
+fn accepted<'a>(stream: &Media<'a>, agreed: &Agreed, ours: &Ours, crypto: Option<&'a [u8]>) -> Media<'a> {
     let offered = |number: u8| stream.formats.iter().copied().find(move |format| payload(format) == Some(number));
     let numbers = || [Some(agreed.payload), agreed.events].into_iter().flatten();
     // The offer's own words: some compare them letter by letter.
     let mut answer = Media { kind: stream.kind, ..our_stream(stream.protocol, ours.port) };
     answer.formats = numbers().filter_map(offered).collect();
     answer.maps = vec![map_of(agreed.codec, agreed.payload)];
-    answer.maps.extend(agreed.events.map(map_of_keys));
-    answer.fmtps = agreed.events.map(|payload| Fmtp { payload, parameters: KEYS }).into_iter().collect();
+    answer.maps.extend(agreed.events.map(|payload| map_of_keys(payload, agreed.events_clock)));
+    answer.fmtps = fmtp_of(agreed.codec, agreed.payload).into_iter().collect();
+    answer.fmtps.extend(agreed.events.map(|payload| Fmtp { payload, parameters: KEYS }));
+    answer.cryptos = crypto.into_iter().collect();
     answer.rtcp_mux = agreed.rtcp_mux;
     answer.direction = Some(match (agreed.send, agreed.receive) {
         (true, true) => Direction::SendRecv,
@@ -266,9 +320,13 @@ fn our_stream(protocol: &[u8], port: u16) -> Media<'_> {
 }
 
 fn map_of(codec: Codec, payload: u8) -> Map<'static> {
-    Map { payload, name: codec.name().as_bytes(), clock: CLOCK, channels: 1 }
+    Map { payload, name: codec.name().as_bytes(), clock: codec.clock(), channels: codec.channels() }
 }
 
-fn map_of_keys(payload: u8) -> Map<'static> {
-    Map { payload, name: b"telephone-event", clock: CLOCK, channels: 1 }
+fn fmtp_of(codec: Codec, payload: u8) -> Option<Fmtp<'static>> {
+    codec.parameters().map(|parameters| Fmtp { payload, parameters })
+}
+
+fn map_of_keys(payload: u8, clock: u32) -> Map<'static> {
+    Map { payload, name: b"telephone-event", clock, channels: 1 }
 }

@@ -1,10 +1,11 @@
-//! SDP (RFC 8866) and the offer/answer model (RFC 3264), for one G.711 audio stream with RFC 4733 keys.
+//! SDP (RFC 8866) and the offer/answer model (RFC 3264), for one audio stream with RFC 4733 keys.
 //!
-//! Owns the lenient reader, the printer and the answerer. Refuses secured profiles, other codecs and everything that is
-//! not audio: such lines are answered with port 0, in the offer's order and number. Knows no sockets: addresses come in
+//! Owns the lenient reader, the printer and the answerer. Refuses other codecs, secured profiles where they are not
+//! wanted (and plain ones where they are), and everything that is not audio: such lines are answered with port 0, in the offer's order and number. Knows no sockets: addresses come in
 //! with [`Ours`] and go out with [`Agreed`]; whether a named address is believed is for `media` to decide.
 
 mod answer;
+pub mod crypto;
 mod parse;
 mod print;
 
@@ -18,6 +19,7 @@ pub use parse::{Connection, Direction, Fmtp, Map, Media, Rtcp, Session};
 pub use print::{Origin, print};
 
 use crate::audio::g711::Law;
+use crate::audio::wide::Wide;
 
 /// An audio codec we speak (RFC 3551 section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,16 +28,22 @@ pub enum Codec {
     Pcma,
     /// G.711 mu-law.
     Pcmu,
+    /// G.722, 16 kHz at 64 kbit/s.
+    G722,
+    /// RFC 6716, RFC 7587.
+    Opus,
 }
 
 impl Codec {
-    pub const ALL: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
+    pub const ALL: [Codec; 4] = [Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Opus];
 
-    /// The static payload type.
+    /// The static payload type; of our offers where the codec has none.
     pub fn payload(self) -> u8 {
         match self {
             Codec::Pcma => 8,
             Codec::Pcmu => 0,
+            Codec::G722 => 9,
+            Codec::Opus => 111,
         }
     }
 
@@ -44,20 +52,58 @@ impl Codec {
         match self {
             Codec::Pcma => "PCMA",
             Codec::Pcmu => "PCMU",
+            Codec::G722 => "G722",
+            Codec::Opus => "opus",
         }
     }
 
-    pub fn law(self) -> Law {
+    /// Which law, of the codecs that are one.
+    pub fn law(self) -> Option<Law> {
         match self {
-            Codec::Pcma => Law::A,
-            Codec::Pcmu => Law::Mu,
+            Codec::Pcma => Some(Law::A),
+            Codec::Pcmu => Some(Law::Mu),
+            Codec::G722 | Codec::Opus => None,
         }
+    }
+
+    /// Which wideband codec, of the others.
+    pub fn wide(self) -> Option<Wide> {
+        match self {
+            Codec::Pcma | Codec::Pcmu => None,
+            Codec::G722 => Some(Wide::G722),
+            Codec::Opus => Some(Wide::Opus),
+        }
+    }
+
+    /// What RTP timestamps count a second: 8,000 for G.722 too (RFC 3551 section 4.5.2), and 48,000 for Opus whatever it
+    /// samples (RFC 7587 section 4.1).
+    pub fn clock(self) -> u32 {
+        match self {
+            Codec::Pcma | Codec::Pcmu | Codec::G722 => 8_000,
+            Codec::Opus => 48_000,
+        }
+    }
+
+    /// Of `a=rtpmap`: always two for Opus (RFC 7587 section 7).
+    fn channels(self) -> u32 {
+        if self == Codec::Opus { 2 } else { 1 }
+    }
+
+    /// The number that stands for it without `a=rtpmap`.
+    fn is_static(self, payload: u8) -> bool {
+        self != Codec::Opus && self.payload() == payload
+    }
+
+    /// What we say in `a=fmtp`: mono up to 16 kHz is what is heard and sent, and lost packets can be made good.
+    fn parameters(self) -> Option<&'static [u8]> {
+        let opus = b"maxplaybackrate=16000;sprop-maxcapturerate=16000;stereo=0;useinbandfec=1";
+        (self == Codec::Opus).then_some(opus)
     }
 }
 
 /// A codec's name in the configuration that we do not speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a codec that is spoken here: write \"PCMA\" or \"PCMU\"")]
+#[error("not a codec that is spoken here: write \"PCMA\", \"PCMU\", \"G722\" or \"opus\"")]
 pub struct NotACodec;
 
 impl std::str::FromStr for Codec {
@@ -69,6 +115,73 @@ impl std::str::FromStr for Codec {
     }
 }
 
+/// How keys come from the peer and go to it: a setting, for all or for a trunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keys {
+    /// RFC 4733 events; as tones in the audio where the peer has no events.
+    #[default]
+    Auto,
+    /// Events where they are agreed, and tones are listened for all the same: some gateways agree and send tones.
+    Both,
+    /// Events only.
+    Events,
+    /// Tones only: events are neither offered nor agreed to.
+    Tones,
+}
+
+impl Keys {
+    pub const ALL: [(&'static str, Keys); 4] =
+        [("auto", Keys::Auto), ("both", Keys::Both), ("rfc4733", Keys::Events), ("inband", Keys::Tones)];
+
+    /// Whether the audio is listened to for tones.
+    fn are_tones(self, events: bool) -> bool {
+        match self {
+            Keys::Auto => !events,
+            Keys::Both | Keys::Tones => true,
+            Keys::Events => false,
+        }
+    }
+}
+
+/// Whether audio is secured (SRTP with SDES keys).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Secure {
+    /// Secured profiles are refused.
+    #[default]
+    Off,
+    /// An offer of it is taken, on its own or beside plain RTP (RFC 8643); our offers are of plain RTP.
+    Accept,
+    /// Nothing else is offered or taken.
+    Require,
+}
+
+impl Secure {
+    pub const ALL: [(&'static str, Secure); 3] =
+        [("off", Secure::Off), ("accept", Secure::Accept), ("require", Secure::Require)];
+}
+
+/// What we are ready to agree to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// In our order, for offers. Answers follow the offer's order (RFC 3264 section 6.1).
+    pub codecs: Vec<Codec>,
+    pub keys: Keys,
+    pub secure: Secure,
+}
+
+impl Terms {
+    /// These codecs, the rest as usual.
+    pub fn of(codecs: &[Codec]) -> Terms {
+        Terms { codecs: codecs.to_vec(), ..Terms::default() }
+    }
+}
+
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms { codecs: vec![Codec::Pcma, Codec::Pcmu], keys: Keys::Auto, secure: Secure::Off }
+    }
+}
+
 /// Our side of a session, for its whole life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ours {
@@ -76,8 +189,10 @@ pub struct Ours {
     pub address: IpAddr,
     /// RTP; RTCP is the next one.
     pub port: u16,
-    /// In our order, for offers. Answers follow the offer's order (RFC 3264 section 6.1).
-    pub codecs: Vec<Codec>,
+    pub terms: Terms,
+    /// What we seal with, by suite, where audio is secured: the same for the whole session, so that its packets' count
+    /// goes on through each change of the description.
+    pub masters: [crypto::Master; 2],
     /// Of the `o=` line: stays the same for the whole session.
     pub session: u64,
     /// Of the `o=` line: one more for each changed description (RFC 3264 section 8).
@@ -85,11 +200,11 @@ pub struct Ours {
 }
 
 impl Ours {
-    /// A new session with an id of its own.
-    pub fn new(address: IpAddr, port: u16, codecs: &[Codec]) -> Ours {
+    /// A new session with an id of its own; `secret`: random bits that nobody can guess.
+    pub fn new(address: IpAddr, port: u16, terms: &Terms, secret: [crypto::Master; 2]) -> Ours {
         static BEFORE: AtomicU64 = AtomicU64::new(1);
         let session = scattered(BEFORE.fetch_add(1, Ordering::Relaxed));
-        Ours { address, port, codecs: codecs.to_vec(), session, version: 1 }
+        Ours { address, port, terms: terms.clone(), masters: secret, session, version: 1 }
     }
 }
 
@@ -111,6 +226,12 @@ pub struct Agreed {
     pub payload: u8,
     /// The payload type of RFC 4733 keys, if the peer has them.
     pub events: Option<u8>,
+    /// What their durations count a second.
+    pub events_clock: u32,
+    /// Keys may come as tones in the audio.
+    pub inband: bool,
+    /// The keys of SRTP, where the audio is secured.
+    pub secure: Option<crypto::Keys>,
     /// How much audio the peer wants in a packet; 10 to 60.
     pub ptime_ms: u32,
     /// Where the peer receives RTP. None: a host name, the hold address, multicast, or ourselves.
@@ -134,8 +255,10 @@ pub enum Refused {
     TooMuch { what: &'static str, limit: usize },
     #[error("the SDP offers no audio stream that is in use")]
     NoAudio,
-    #[error("the audio is offered in a secured or unknown profile only; RTP/AVP is spoken here")]
+    #[error("the audio is offered in a profile only that is not spoken here (media.srtp says whether RTP/SAVP is)")]
     Profile,
+    #[error("the audio cannot be secured: {0}")]
+    Key(&'static str),
     #[error("none of the offered codecs is spoken here")]
     NoCodec,
 }
@@ -145,7 +268,29 @@ impl Refused {
     pub fn code(self) -> u16 {
         match self {
             Refused::Malformed(_) => 400,
-            Refused::TooMuch { .. } | Refused::NoAudio | Refused::Profile | Refused::NoCodec => 488,
+            Refused::TooMuch { .. } | Refused::NoAudio | Refused::Profile | Refused::Key(_) | Refused::NoCodec => 488,
+        }
+    }
+
+    /// One word for figures.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Refused::Profile => "profile",
+            Refused::Key(_) => "srtp_key",
+            Refused::Malformed(_) | Refused::TooMuch { .. } | Refused::NoAudio | Refused::NoCodec => "no_codec",
+        }
+    }
+
+    /// What to change where this happens too often.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Refused::Profile => {
+                "the peer offers secured audio and media.srtp is \"off\", or only plain audio and it is \"require\""
+            }
+            Refused::Key(_) => "have the peer offer AES_CM_128_HMAC_SHA1_80 or _32 with one good key and no MKI",
+            Refused::Malformed(_) | Refused::TooMuch { .. } | Refused::NoAudio | Refused::NoCodec => {
+                "the peer offers no codec of ours: have it offer one of media.codecs"
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use super::Refused;
+use super::{Refused, crypto};
 
 /// Of a whole description. Browsers' offers with video and ICE come to 8,000.
 const MAX_BYTES: usize = 32 * 1024;
@@ -43,6 +43,8 @@ pub struct Media<'a> {
     pub rtcp_mux: bool,
     pub maps: Vec<Map<'a>>,
     pub fmtps: Vec<Fmtp<'a>>,
+    /// The values of `a=crypto` (RFC 4568).
+    pub cryptos: Vec<&'a [u8]>,
 }
 
 /// A `c=` line.
@@ -170,6 +172,10 @@ impl<'a> Media<'a> {
             b"fmtp" => {
                 self.fmtps.extend(Fmtp::parse(value));
                 within(self.fmtps.len(), MAX_FORMATS, "fmtp lines in a stream")?;
+            }
+            b"crypto" => {
+                self.cryptos.push(value);
+                within(self.cryptos.len(), crypto::LINES, "crypto lines in a stream")?;
             }
             b"ptime" => self.ptime_ms = milliseconds(value).or(self.ptime_ms),
             b"maxptime" => self.maxptime_ms = milliseconds(value).or(self.maxptime_ms),

@@ -54,6 +54,9 @@ fn stream(body: &mut String, media: &Media<'_>) {
     for fmtp in &media.fmtps {
         line(body, format_args!("a=fmtp:{} {}", fmtp.payload, text(fmtp.parameters)));
     }
+    for crypto in &media.cryptos {
+        line(body, format_args!("a=crypto:{}", text(crypto)));
+    }
     if let Some(ms) = media.ptime_ms {
         line(body, format_args!("a=ptime:{ms}"));
     }
@@ -137,14 +140,14 @@ mod tests {
             ptime_ms in prop::option::of(1_u32..=1_000), maxptime_ms in prop::option::of(1_u32..=1_000),
             rtcp in prop::option::of((1_u16.., prop::option::of(connection()))), rtcp_mux: bool,
             maps in prop::collection::vec((0_u8..128, word(), any::<u32>(), 0_u32..9), 0..4),
-            fmtps in prop::collection::vec((0_u8..128, word()), 0..4),
+            fmtps in prop::collection::vec((0_u8..128, word()), 0..4), cryptos in prop::collection::vec(word(), 0..3),
         ) -> Media<'static> {
             // A "/" would read as the end of a name.
             let name = |name: &'static [u8]| name.split(|b| *b == b'/').next().unwrap_or(name);
             let maps = maps.into_iter();
             let fmtps = fmtps.into_iter();
             Media {
-                kind, port, protocol, formats, connection, direction, ptime_ms, maxptime_ms, rtcp_mux,
+                kind, port, protocol, formats, connection, direction, ptime_ms, maxptime_ms, rtcp_mux, cryptos,
                 rtcp: rtcp.map(|(port, connection)| Rtcp { port, connection }),
                 maps: maps.map(|(payload, n, clock, channels)| Map { payload, name: name(n), clock, channels }).collect(),
                 fmtps: fmtps.map(|(payload, parameters)| Fmtp { payload, parameters }).collect(),

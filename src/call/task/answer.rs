@@ -73,7 +73,7 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
             return refuse(desk, &invitation, 503, "Service Unavailable", "no_port", remedy).await;
         }
     };
-    let mut ours = sdp::Ours::new(invitation.address, leg.local().port(), &desk.codecs);
+    let mut ours = sdp::Ours::new(invitation.address, leg.local().port(), &desk.terms, super::secret());
     let body = match &invitation.offer {
         Some(offer) => match sdp::answer_bytes(offer, &ours) {
             Ok(answered) => {
@@ -85,8 +85,7 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
             }
             Err(error) => {
                 tracing::info!(call = %invitation.id, %error, "offer refused");
-                let remedy = "the peer offers no codec of ours: have it offer PCMA or PCMU";
-                return refuse(desk, &invitation, 488, "Not Acceptable Here", "no_codec", remedy).await;
+                return refuse(desk, &invitation, 488, "Not Acceptable Here", error.reason(), error.remedy()).await;
             }
         },
         None => sdp::offer(&ours),
@@ -237,10 +236,13 @@ impl Call<'_> {
                 self.reoffered(sdp).await;
                 None
             }
-            Some(Event::Info { content_type, body, .. }) => match keys::of_info(&content_type, &body) {
-                Some(key) => self.keyed(key),
-                None => None,
-            },
+            Some(Event::Info { content_type, body, .. }) => {
+                // The leg knows whether the audio told of this key too.
+                if let Some(key) = keys::of_info(&content_type, &body) {
+                    self.audio(Audio::Key(key));
+                }
+                None
+            }
             // A re-INVITE of ours that only keeps the session alive (RFC 4028); its answer may move the audio all the same.
             Some(Event::AnsweredAgain { sdp: Some(sdp), .. }) => {
                 if !self.take_answer(Some(sdp)) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rand::RngCore;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,7 +16,7 @@ use crate::catalogue::{Catalogue, Places};
 use crate::id::{CallId, Masked};
 use crate::ivr::{Flow, Lines};
 use crate::media::Media;
-use crate::sdp::Codec;
+use crate::sdp::{self, Terms};
 use crate::sip::{self, Command, DialogId, Event};
 use crate::store::Store;
 use crate::written::Table;
@@ -103,7 +104,8 @@ pub struct Desk {
     pub refusals: std::sync::Mutex<sip::Refusals>,
     /// Where recordings are kept.
     pub recordings: PathBuf,
-    pub codecs: Vec<Codec>,
+    /// What offers and answers of ours come to.
+    pub terms: Terms,
     /// Told after a ticket is committed: the outbox has work.
     pub outbox: Arc<tokio::sync::Notify>,
     /// The time zone in which days begin (recordings, ticket numbers).
@@ -123,6 +125,16 @@ impl Desk {
     pub fn replace(&self, programme: Programme) {
         *self.programme.write().expect("nothing panics while holding this lock") = Arc::new(programme);
     }
+}
+
+/// New keys for one call's audio, from the system's generator.
+fn secret() -> [sdp::crypto::Master; 2] {
+    let mut random = rand::rng();
+    [(); 2].map(|()| {
+        let mut octets = [0; 30];
+        random.fill_bytes(&mut octets);
+        sdp::crypto::Master(octets)
+    })
 }
 
 /// Runs until SIP ends; then waits until every call has written its last row.

@@ -23,7 +23,7 @@ pub struct Originator {
     pub media: Media,
     /// The addresses that peers see, where they are not our own (NAT).
     pub advertised: sip::Advertised,
-    pub codecs: Vec<sdp::Codec>,
+    pub terms: sdp::Terms,
 }
 
 /// Whom to call, and as whom.
@@ -142,8 +142,12 @@ impl Originator {
         let dialog = self.sip.new_dialog();
         let events = self.registry.enter(dialog);
         let mut attempt = Attempt { originator: self, dialog, under_way: true, events: Some(events) };
-        let ours =
-            sdp::Ours::new(self.advertised.of(local.ip(), destination.to.ip()), leg.local().port(), &self.codecs);
+        let ours = sdp::Ours::new(
+            self.advertised.of(local.ip(), destination.to.ip()),
+            leg.local().port(),
+            &self.terms,
+            super::secret(),
+        );
         let begun = Instant::now();
         let invite = Command::Invite(Box::new(Invite {
             dialog,

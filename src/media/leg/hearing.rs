@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Output, Recorded, Track};
+use crate::audio::Coding;
 use crate::audio::g711::Law;
+use crate::media::TICK;
 use crate::media::command::{Event, ListenLimits, Segment, SegmentEnd};
-use crate::media::endpointing::{self, Endpointer, Level, Said};
-use crate::media::{FRAME, TICK};
+use crate::media::endpointing::{Endpointer, Level, Said};
 
 /// Frames kept from before speech: 300 ms.
 const BEFORE: usize = 15;
@@ -19,10 +20,33 @@ const CHUNK: usize = 35;
 #[derive(Default)]
 pub(super) struct Hearing {
     level: Level,
-    /// The last frames, whether listened to or not.
-    before: VecDeque<[u8; FRAME]>,
+    before: Before,
     listening: Option<Listening>,
     all: Option<Chunk>,
+}
+
+/// The last frames, whether listened to or not.
+#[derive(Default)]
+struct Before {
+    octets: VecDeque<u8>,
+    frames: usize,
+}
+
+impl Before {
+    /// All have one coding: it is emptied where that changes.
+    fn push(&mut self, frame: &[u8]) {
+        if self.frames >= BEFORE {
+            self.octets.drain(..frame.len());
+        } else {
+            self.frames += 1;
+        }
+        self.octets.extend(frame);
+    }
+
+    fn clear(&mut self) {
+        self.octets.clear();
+        self.frames = 0;
+    }
 }
 
 struct Listening {
@@ -36,25 +60,26 @@ struct Listening {
 /// Audio on its way to the recorder.
 struct Chunk {
     track: Track,
-    law: Law,
+    coding: Coding,
     octets: Vec<u8>,
 }
 
 impl Chunk {
     fn new(track: Track) -> Chunk {
-        Chunk { track, law: Law::A, octets: Vec::new() }
+        Chunk { track, coding: Coding::Law(Law::A), octets: Vec::new() }
     }
 
-    fn push(&mut self, law: Law, frame: &[u8; FRAME], out: &mut VecDeque<Output>) {
-        if law != self.law {
+    fn push(&mut self, coding: Coding, octets: &[u8], out: &mut VecDeque<Output>) {
+        if coding != self.coding {
             self.flush(out);
-            self.law = law;
+            self.coding = coding;
         }
+        let whole = CHUNK * coding.frame();
         if self.octets.is_empty() {
-            self.octets.reserve_exact(CHUNK * FRAME);
+            self.octets.reserve_exact(whole);
         }
-        self.octets.extend_from_slice(frame);
-        if self.octets.len() >= CHUNK * FRAME {
+        self.octets.extend_from_slice(octets);
+        if self.octets.len() >= whole {
             self.flush(out);
         }
     }
@@ -62,7 +87,7 @@ impl Chunk {
     fn flush(&mut self, out: &mut VecDeque<Output>) {
         if !self.octets.is_empty() {
             let octets = std::mem::take(&mut self.octets);
-            out.push_back(Output::Record(Recorded::Audio { track: self.track, law: self.law, octets }));
+            out.push_back(Output::Record(Recorded::Audio { track: self.track, coding: self.coding, octets }));
         }
     }
 }
@@ -93,9 +118,9 @@ impl Hearing {
         true
     }
 
-    pub(super) fn record_all(&mut self, file: PathBuf, out: &mut VecDeque<Output>) {
+    pub(super) fn record_all(&mut self, file: PathBuf, coding: Coding, out: &mut VecDeque<Output>) {
         self.close_all(out);
-        out.push_back(Output::Record(Recorded::Open { track: Track::All, file }));
+        out.push_back(Output::Record(Recorded::Open { track: Track::All, file, coding }));
         self.all = Some(Chunk::new(Track::All));
     }
 
@@ -111,19 +136,19 @@ impl Hearing {
         self.close_all(out);
     }
 
-    /// The law changes: what was kept cannot be decoded with the new one.
+    /// The coding changes: what was kept is in the old one.
     pub(super) fn forget(&mut self) {
         self.before.clear();
     }
 
     /// One tick's frame; `came`: it is audio that was received, not a stand-in.
-    pub(super) fn frame(&mut self, law: Law, frame: &[u8; FRAME], came: bool, out: &mut VecDeque<Output>) {
-        self.level.frame(came.then(|| endpointing::dbfs(law, frame)));
+    pub(super) fn frame(&mut self, coding: Coding, frame: &[u8], came: bool, out: &mut VecDeque<Output>) {
+        self.level.frame(came.then(|| coding.dbfs(frame)));
         if let Some(all) = &mut self.all {
-            all.push(law, frame, out);
+            all.push(coding, frame, out);
         }
         if let Some(listening) = &mut self.listening
-            && let Some(end) = listening.frame(law, frame, &self.level, &self.before, out)
+            && let Some(end) = listening.frame(coding, frame, &self.level, &self.before, out)
         {
             let listen = listening.listen;
             match end {
@@ -134,10 +159,7 @@ impl Hearing {
                 }
             }
         }
-        if self.before.len() >= BEFORE {
-            self.before.pop_front();
-        }
-        self.before.push_back(*frame);
+        self.before.push(frame);
     }
 }
 
@@ -145,26 +167,30 @@ impl Listening {
     /// `Some` when the listen is over: how the utterance ended, or `None` for no utterance.
     fn frame(
         &mut self,
-        law: Law,
-        frame: &[u8; FRAME],
+        coding: Coding,
+        frame: &[u8],
         level: &Level,
-        before: &VecDeque<[u8; FRAME]>,
+        before: &Before,
         out: &mut VecDeque<Output>,
     ) -> Option<Option<SegmentEnd>> {
-        let kept = TICK * before.len() as u32;
+        let kept = TICK * before.frames as u32;
         let said = self.endpointer.frame(level, kept, &self.limits);
         match said {
             Said::Nothing => return None,
             Said::NoInput => return Some(None),
             Said::Begins => {
-                out.push_back(Output::Record(Recorded::Open { track: Track::Utterance, file: self.file.clone() }));
-                for frame in before {
-                    self.chunk.push(law, frame, out);
-                }
+                out.push_back(Output::Record(Recorded::Open {
+                    track: Track::Utterance,
+                    file: self.file.clone(),
+                    coding,
+                }));
+                let (first, second) = before.octets.as_slices();
+                self.chunk.push(coding, first, out);
+                self.chunk.push(coding, second, out);
             }
             Said::Goes | Said::EndsInSilence | Said::EndsByLength => {}
         }
-        self.chunk.push(law, frame, out);
+        self.chunk.push(coding, frame, out);
         match said {
             Said::EndsInSilence => Some(Some(SegmentEnd::Silence)),
             Said::EndsByLength => Some(Some(SegmentEnd::Max)),

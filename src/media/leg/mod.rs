@@ -11,7 +11,9 @@
 
 mod hearing;
 mod reports;
+mod secure;
 mod sending;
+mod wide;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -25,15 +27,21 @@ use rand::{Rng, SeedableRng};
 use super::FRAME;
 use super::command::{Command, Connect, Event, Segment, SegmentEnd, Stats};
 use super::config::Network;
+use super::dtmf::Detector;
+use super::presses::{Presses, Way};
 use super::source::{Source, Verdict};
+use crate::audio::Coding;
+use crate::audio::coding;
 use crate::audio::g711::Law;
 use crate::rtp::event;
 use crate::rtp::jitter::{Buffer, Pulled, Put};
 use crate::rtp::packet::{self, Packet};
 use crate::rtp::reception::{Order, Reception};
+use crate::rtp::srtp::{self, Opener};
 use hearing::Hearing;
 use reports::Reports;
 use sending::Sending;
+use wide::Ear;
 
 /// Comfort noise (RFC 3389): no audio, but it has a place in the order.
 const COMFORT_NOISE: u8 = 13;
@@ -57,8 +65,8 @@ pub struct Datagram {
 }
 
 impl Datagram {
-    /// A packet of 20 ms; every RTCP compound of ours is shorter.
-    pub const LONGEST: usize = packet::HEADER + FRAME;
+    /// A packet of 20 ms (Opus is held to that too); every RTCP compound of ours is shorter.
+    pub const LONGEST: usize = packet::HEADER + FRAME + srtp::MORE;
 
     /// `None` where `write` finds no room.
     fn write(write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<Datagram> {
@@ -83,13 +91,15 @@ pub enum Track {
 /// What happens to a file; in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Recorded {
+    /// The file has the rate of `coding`.
     Open {
         track: Track,
         file: PathBuf,
+        coding: Coding,
     },
     Audio {
         track: Track,
-        law: Law,
+        coding: Coding,
         octets: Vec<u8>,
     },
     /// Sealed; an utterance is then reported.
@@ -121,16 +131,23 @@ pub struct Stream {
     settings: Arc<Settings>,
     local: SocketAddr,
     connection: Option<Connect>,
+    /// Where the audio is secured.
+    opener: Option<Box<Opener>>,
     source: Source,
     reception: Option<Reception>,
     buffer: Buffer,
+    /// Where the codec is not G.711.
+    ear: Option<Box<Ear>>,
     keys: event::Receiver,
+    /// Where keys may come as tones.
+    tones: Option<Box<Detector>>,
+    presses: Presses,
     hearing: Hearing,
     sending: Sending,
     reports: Reports,
     activity: Activity,
-    /// The frame that this tick heard, for a bridge.
-    heard: Option<[u8; FRAME]>,
+    /// The frame that this tick heard, for a bridge; empty where there was none.
+    heard: Vec<u8>,
     stats: Stats,
     random: SmallRng,
     out: VecDeque<Output>,
@@ -155,14 +172,18 @@ impl Stream {
             settings,
             local,
             connection: None,
+            opener: None,
             source: Source::default(),
             reception: None,
+            ear: None,
             keys: event::Receiver::default(),
+            tones: None,
+            presses: Presses::default(),
             hearing: Hearing::default(),
             sending: Sending::new(random.random(), random.random(), random.random()),
             reports: Reports::new(random.random(), now),
             activity: Activity::Alive(now),
-            heard: None,
+            heard: Vec::new(),
             stats: Stats::default(),
             random,
             out: VecDeque::new(),
@@ -184,8 +205,18 @@ impl Stream {
         self.activity == Activity::Closed
     }
 
-    fn law(&self) -> Law {
-        self.connection.as_ref().map_or(Law::A, |connection| connection.codec.law())
+    /// How the frames are coded that this leg hears.
+    fn coding(&self) -> Coding {
+        match self.connection.as_ref().map(|connection| connection.codec.law()) {
+            Some(Some(law)) => Coding::Law(law),
+            Some(None) => Coding::Wide,
+            None => Coding::Law(Law::A),
+        }
+    }
+
+    /// Timestamp units of a millisecond.
+    fn clock_khz(&self) -> u32 {
+        self.connection.as_ref().map_or(8, |connection| connection.codec.clock() / 1_000)
     }
 
     /// Bridges are made by whoever has both legs: see [`Stream::heard`] and [`Stream::pass`].
@@ -199,11 +230,15 @@ impl Stream {
             Command::StopPlay => self.sending.stop(&mut self.out),
             Command::Listen { listen, file, limits } => self.hearing.listen(listen, file, limits, &mut self.out),
             Command::StopListen => self.hearing.stop(SegmentEnd::Stopped, &mut self.out),
+            Command::Key(key) => self.key(now, key, Way::Info),
             Command::SendDigits(keys) => {
                 let events = self.connection.as_ref().is_some_and(|connection| connection.events.is_some());
                 self.sending.digits(&keys, events);
             }
-            Command::Record { file } => self.hearing.record_all(file, &mut self.out),
+            Command::Record { file } => {
+                let coding = self.coding();
+                self.hearing.record_all(file, coding, &mut self.out);
+            }
             Command::Bridge(_) | Command::Unbridge => {}
             Command::Close => self.close(now),
         }
@@ -213,11 +248,21 @@ impl Stream {
         if self.source.signal(connect.remote, connect.signalled, &self.settings.gateways, self.local) {
             self.out.push_back(Output::Unlock);
         }
-        if self.connection.as_ref().is_some_and(|before| before.codec != connect.codec) {
-            // What waits is in the other law.
+        let keys = self.connection.as_ref().and_then(|before| before.secure);
+        self.opener = connect.secure.map(|secure| secure::opener(self.opener.take().zip(keys), secure));
+        self.sending.seal(keys, connect.secure);
+        let before = self.connection.as_ref().map(|before| before.codec);
+        if before.is_some_and(|before| before != connect.codec) {
+            // What waits is in the other codec.
             self.buffer.clear();
             self.hearing.forget();
         }
+        if before != Some(connect.codec) {
+            self.keys = event::Receiver::at(connect.codec.clock());
+            self.ear = connect.codec.wide().map(|codec| Box::new(Ear::new(codec)));
+            self.sending.speak(connect.codec);
+        }
+        self.tones = connect.inband.then(|| self.tones.take().unwrap_or_default());
         self.activity = Activity::Alive(now);
         self.connection = Some(connect);
     }
@@ -236,7 +281,7 @@ impl Stream {
             stats.received = reception.received();
             stats.lost = reception.lost();
             stats.reordered = reception.reordered();
-            stats.jitter_ms = f64::from(reception.jitter()) / 8.0;
+            stats.jitter_ms = f64::from(reception.jitter()) / f64::from(self.clock_khz());
         }
         stats.sent = self.sending.packets();
         (stats.remote_lost, stats.round_trip) = self.reports.remote();
@@ -245,11 +290,19 @@ impl Stream {
 
     /// One datagram of the RTP socket.
     pub fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        if self.opener.is_some() {
+            return self.open(now, from, datagram);
+        }
+        self.take_rtp(now, from, datagram);
+    }
+
+    /// One packet in the clear.
+    fn take_rtp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         let Some(connection) = self.connection.as_ref().filter(|_| self.activity != Activity::Closed) else {
             return;
         };
         if connection.rtcp_mux && packet::is_rtcp(datagram) {
-            return self.receive_rtcp(now, from, datagram);
+            return self.take_rtcp(now, from, datagram);
         }
         let known = |payload: u8| {
             payload == connection.payload || Some(payload) == connection.events || payload == COMFORT_NOISE
@@ -280,24 +333,38 @@ impl Stream {
             Order::Fresh => self.buffer.clear(),
             Order::Next | Order::Behind => {}
         }
-        if self.buffer.put(packet.sequence, if is_audio { packet.payload } else { &[] }) == Put::Late {
+        let put = match &self.ear {
+            None => self.buffer.put(packet.sequence, if is_audio { packet.payload } else { &[] }),
+            Some(ear) => match ear.codec().length(packet.payload).filter(|_| is_audio) {
+                Some(length) => self.buffer.put_packet(packet.sequence, packet.payload, length),
+                None => {
+                    self.stats.unreadable += u64::from(is_audio);
+                    self.buffer.put(packet.sequence, &[])
+                }
+            },
+        };
+        if put == Put::Late {
             self.stats.late += 1;
         }
         if is_event
             && let Some(event) = event::Event::parse(packet.payload)
             && let Some(key) = self.keys.packet(event, packet.timestamp, packet.marker)
         {
-            self.key(key);
+            self.key(now, key, Way::Event);
         }
     }
 
     /// Our clock in timestamp units.
     fn clock(&self, now: Instant) -> u32 {
-        (now.saturating_duration_since(self.settings.epoch.0).as_micros() / 125) as u32
+        let since = now.saturating_duration_since(self.settings.epoch.0).as_micros() as u64;
+        (since * u64::from(self.clock_khz()) / 1_000) as u32
     }
 
     /// A key ends a listen that waits for it, else it is told; then it stops a prompt that may be stopped.
-    fn key(&mut self, key: char) {
+    fn key(&mut self, now: Instant, key: char, way: Way) {
+        if !self.presses.is_new(now, key, way) {
+            return;
+        }
         if !self.hearing.key(key, &mut self.out) {
             self.out.push_back(Output::Event(Event::Digit(key)));
         }
@@ -313,7 +380,7 @@ impl Stream {
             self.out.push_back(Output::Unlock);
         }
         self.watch(now);
-        self.hear();
+        self.hear(now);
         if let Some(connection) = &self.connection {
             let to = self.source.destination().filter(|_| connection.send);
             self.sending.tick(connection, to, &mut self.out);
@@ -342,24 +409,59 @@ impl Stream {
         }
     }
 
-    fn hear(&mut self) {
-        let law = self.law();
-        let mut frame = [0; FRAME];
-        let pulled = self.buffer.pull(&mut frame, law.silence());
-        // Copied only where somebody asks for it.
-        self.heard = if self.sending.is_bridged() && pulled != Pulled::Nothing { Some(frame) } else { None };
-        self.hearing.frame(law, &frame, pulled == Pulled::Audio, &mut self.out);
+    fn hear(&mut self, now: Instant) {
+        match (self.coding(), &mut self.ear) {
+            (Coding::Wide, Some(ear)) => {
+                let mut frame = [0; wide::OCTETS];
+                let pulled = ear.pull(&mut self.buffer, &mut frame);
+                self.take(now, Coding::Wide, &frame, pulled);
+            }
+            (coding, _) => {
+                let silence = if let Coding::Law(law) = coding { law.silence() } else { 0 };
+                let mut frame = [0; FRAME];
+                let pulled = self.buffer.pull(&mut frame, silence);
+                self.take(now, coding, &frame, pulled);
+            }
+        }
+    }
+
+    /// One tick's frame, to everybody who listens.
+    fn take(&mut self, now: Instant, coding: Coding, frame: &[u8], pulled: Pulled) {
+        self.heard.clear();
+        if self.sending.is_bridged() && pulled != Pulled::Nothing {
+            // Copied only where somebody asks for it.
+            self.heard.extend_from_slice(frame);
+        }
+        // A key's tones are no speech.
+        let came = pulled == Pulled::Audio && !self.hears_tones(now, coding, frame);
+        self.hearing.frame(coding, frame, came, &mut self.out);
+    }
+
+    /// Listens for keys in one frame, where they may come in the audio; says whether one is heard. Between bridged legs
+    /// tones go their way as audio, and the other end hears them itself: as digits they would arrive there twice.
+    fn hears_tones(&mut self, now: Instant, coding: Coding, frame: &[u8]) -> bool {
+        let Some(detector) = self.tones.as_mut().filter(|_| !self.sending.is_bridged()) else { return false };
+        let key = match coding {
+            Coding::Law(law) => detector.frame(frame.iter().map(|code| law.decode(*code))),
+            // Every second sample: what lies above 4 kHz in a telephone's speech is 20 dB below what lies under it.
+            Coding::Wide => detector.frame(coding::wide(frame).step_by(2)),
+        };
+        let hears = detector.hears();
+        if let Some(key) = key {
+            self.key(now, key, Way::Tone);
+        }
+        hears
     }
 
     /// What the last tick of a bridged leg heard, for the other one.
-    pub fn heard(&self) -> Option<(Law, &[u8; FRAME])> {
-        self.heard.as_ref().map(|frame| (self.law(), frame))
+    pub fn heard(&self) -> Option<(Coding, &[u8])> {
+        (!self.heard.is_empty()).then(|| (self.coding(), self.heard.as_slice()))
     }
 
     /// A frame of the other leg, to be sent in the next tick.
-    pub fn pass(&mut self, law: Law, frame: &[u8; FRAME]) {
-        let ours = self.law();
-        self.sending.pass(ours, law, frame);
+    pub fn pass(&mut self, coding: Coding, frame: &[u8]) {
+        let ours = self.coding();
+        self.sending.pass(ours, coding, frame);
     }
 
     /// Begins or ends a bridge.

@@ -77,13 +77,26 @@ impl Stream {
         };
         let block = self.reception.as_mut().map(|reception| reception.block(last_report, since));
         let (ssrc, cname) = (sending.ssrc(), self.reports.cname);
-        if let Some(packet) = Datagram::write(|bytes| rtcp::write(bytes, ssrc, sender, block, &cname, bye)) {
+        let sending = &mut self.sending;
+        let written = Datagram::write(|bytes| {
+            let length = rtcp::write(bytes, ssrc, sender, block, &cname, bye)?;
+            sending.seal_report(bytes, length)
+        });
+        if let Some(packet) = written {
             self.out.push_back(Output::Rtcp { to, packet });
         }
     }
 
     /// One datagram of the RTCP socket.
     pub fn receive_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        if self.opener.is_some() {
+            return self.open_rtcp(now, from, datagram);
+        }
+        self.take_rtcp(now, from, datagram);
+    }
+
+    /// One in the clear.
+    pub(super) fn take_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         if self.activity == Activity::Closed {
             return;
         }

@@ -7,6 +7,10 @@ use crate::rtp::rtcp::{self, Report};
 use crate::sdp::Codec;
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 
+mod keys;
+mod secure;
+mod wide;
+
 const PHONE: &str = "192.0.2.9:4000";
 const STRANGER: &str = "203.0.113.66:4000";
 
@@ -26,6 +30,9 @@ fn connect(remote: &str) -> Connect {
         codec: Codec::Pcma,
         payload: 8,
         events: Some(101),
+        events_clock: 8_000,
+        inband: false,
+        secure: None,
         remote: Some(at(remote)),
         rtcp: None,
         rtcp_mux: false,
@@ -43,6 +50,8 @@ struct Bench {
     stream: Stream,
     now: Instant,
     sent: Vec<(SocketAddr, Heard)>,
+    /// The same as datagrams.
+    wire: Vec<Vec<u8>>,
     reports: Vec<(SocketAddr, Vec<u8>)>,
     recorded: Vec<Recorded>,
     events: Vec<Event>,
@@ -62,6 +71,7 @@ impl Bench {
             stream: Stream::new(Arc::new(settings), at(local), seed, now),
             now,
             sent: Vec::new(),
+            wire: Vec::new(),
             reports: Vec::new(),
             recorded: Vec::new(),
             events: Vec::new(),
@@ -102,6 +112,7 @@ impl Bench {
             match output {
                 Output::Rtp { to, packet } => {
                     let p = Packet::parse(packet.bytes()).expect("we send RTP");
+                    self.wire.push(packet.bytes().to_vec());
                     self.sent.push((to, (p.sequence, p.timestamp, p.marker, p.payload_type, p.payload.to_vec())));
                 }
                 Output::Rtcp { to, packet } => self.reports.push((to, packet.bytes().to_vec())),
@@ -118,10 +129,10 @@ impl Bench {
     fn audio(&self, wanted: Track) -> Vec<i16> {
         let mut pcm = Vec::new();
         for recorded in &self.recorded {
-            if let Recorded::Audio { track, law, octets } = recorded
+            if let Recorded::Audio { track, coding, octets } = recorded
                 && *track == wanted
             {
-                pcm.extend(octets.iter().map(|code| law.decode(*code)));
+                pcm.extend(coding.samples(octets));
             }
         }
         pcm
@@ -149,6 +160,15 @@ impl Phone {
         packet.write(&mut bytes).expect("it fits");
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(160);
+        bytes
+    }
+
+    /// In place of a frame of audio.
+    fn event(&mut self, sent: event::Sent) -> Vec<u8> {
+        let audio = std::mem::replace(&mut self.timestamp, sent.timestamp);
+        let mut bytes = self.packet(101, &sent.event.bytes());
+        bytes[1] |= u8::from(sent.marker) << 7;
+        self.timestamp = audio.wrapping_add(160);
         bytes
     }
 
@@ -222,7 +242,8 @@ fn an_utterance_is_cut_out_with_what_was_before_it() {
     caller.say(&mut bench, &[8; 8000]);
     bench.command(Command::Listen { listen: 5, file: "x.wav".into(), limits: LIMITS });
     caller.say(&mut bench, &[vec![8; 8000], sung(1000), vec![8; 8000]].concat());
-    let Some(Recorded::Open { track: Track::Utterance, file }) = bench.recorded.first() else {
+    let Some(Recorded::Open { track: Track::Utterance, file, coding: Coding::Law(Law::A) }) = bench.recorded.first()
+    else {
         panic!("{:?}", bench.recorded)
     };
     assert_eq!(file.to_str(), Some("x.wav"));
@@ -515,7 +536,7 @@ proptest! {
                 7 => bench.command(Command::Listen { listen: 1, file: "a".into(), limits: LIMITS }),
                 8 => bench.command(Command::SendDigits("1,#".into())),
                 9 => bench.stream.bridge(number % 2 == 0),
-                10 => bench.stream.pass(Law::Mu, &[number; FRAME]),
+                10 => bench.stream.pass(Coding::Law(Law::Mu), &[number; FRAME]),
                 _ => bench.ticks(usize::from(number) % 30),
             }
             bench.tick();

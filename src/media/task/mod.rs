@@ -110,6 +110,7 @@ impl Media {
                 legs: Vec::new(),
                 wheel: Wheel::default(),
                 outputs: VecDeque::new(),
+                passed: Vec::new(),
             };
             let pin = config.pin;
             let join = Builder::new().name(format!("media-{n}")).spawn(move || {

@@ -135,6 +135,8 @@ pub(super) struct Thread {
     pub(super) wheel: Wheel,
     /// Lent to the leg that is being served.
     pub(super) outputs: VecDeque<Output>,
+    /// A frame on its way from one leg to another.
+    pub(super) passed: Vec<u8>,
 }
 
 impl Thread {
@@ -262,7 +264,11 @@ impl Thread {
             side.moved = side.ticks;
         }
         let heard = match (side.bridged, running.stream.heard()) {
-            (Some(other), Some((law, frame))) => Some((other, law, *frame)),
+            (Some(other), Some((coding, frame))) => {
+                self.passed.clear();
+                self.passed.extend_from_slice(frame);
+                Some((other, coding))
+            }
             _ => None,
         };
         if advance {
@@ -271,10 +277,12 @@ impl Thread {
         if let Some(bridge) = bridge {
             self.bridge(leg, bridge);
         }
-        if let Some((other, law, frame)) = heard
-            && let Some(other) = self.find(other)
-        {
-            other.stream.pass(law, &frame);
+        if let Some((other, coding)) = heard {
+            let passed = std::mem::take(&mut self.passed);
+            if let Some(other) = self.find(other) {
+                other.stream.pass(coding, &passed);
+            }
+            self.passed = passed;
         }
         self.act(leg);
         if let Some(running) = &mut self.legs[leg] {
@@ -362,6 +370,10 @@ impl Side {
         match event {
             // A peer that floods keys must not push a segment out of the queue.
             Event::Digit(_) if events.capacity() <= RESERVED => self.untold += 1,
+            Event::Digit(key) => {
+                metrics::counter!("jiesu_keys_total").increment(1);
+                self.send(Event::Digit(key), events);
+            }
             Event::Closed(mut stats) => {
                 (stats.unsent, stats.unrecorded, stats.untold) = (self.unsent, self.unrecorded, self.untold);
                 count(&stats);
@@ -387,11 +399,11 @@ impl Side {
     fn record(&mut self, leg: LegId, recorded: Recorded, events: &mpsc::Sender<Event>, recorder: &Recorder) {
         self.recorded = true;
         let job = match recorded {
-            Recorded::Open { track, file } => {
+            Recorded::Open { track, file, coding } => {
                 self.dropped[index(track)] = 0;
-                Job::Open { key: (leg, track), file }
+                Job::Open { key: (leg, track), file, rate: coding.rate() }
             }
-            Recorded::Audio { track, law, octets } => Job::Audio { key: (leg, track), law, octets },
+            Recorded::Audio { track, coding, octets } => Job::Audio { key: (leg, track), coding, octets },
             Recorded::Close { track, segment } => Job::Close {
                 key: (leg, track),
                 segment: segment.map(Box::new),
@@ -448,6 +460,7 @@ fn count(stats: &Stats) {
         ("unsent", stats.unsent),
         ("rejected", stats.rejected),
         ("unreadable", stats.unreadable),
+        ("forged", stats.forged),
     ] {
         metrics::counter!("jiesu_rtp_packets_total", "way" => way).increment(packets);
     }

@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
-use jiesu::sdp::{Agreed, Codec, Direction, Media, Ours, Refused, Session, accept, answer_bytes, offer};
+use jiesu::sdp::crypto::Master;
+use jiesu::sdp::{Agreed, Codec, Direction, Media, Ours, Refused, Session, Terms, accept, answer_bytes, offer};
 use proptest::prelude::*;
 
+const SECRET: [Master; 2] = [Master([1; 30]), Master([2; 30])];
 const BOTH: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
 
 fn ours() -> Ours {
     let address: IpAddr = "192.0.2.200".parse().unwrap();
-    Ours { address, port: 30_000, codecs: BOTH.to_vec(), session: 77, version: 3 }
+    Ours { address, port: 30_000, terms: Terms::of(&BOTH), masters: SECRET, session: 77, version: 3 }
 }
 
 fn offers() -> BTreeMap<String, Vec<u8>> {
@@ -142,7 +144,8 @@ fn our_offer_in_full_and_its_answer() {
         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
     assert_eq!(std::str::from_utf8(&body).unwrap(), expected);
 
-    let theirs = Ours { address: "192.0.2.9".parse().unwrap(), port: 9_000, codecs: vec![Codec::Pcmu], ..ours() };
+    let theirs =
+        Ours { address: "192.0.2.9".parse().unwrap(), port: 9_000, terms: Terms::of(&[Codec::Pcmu]), ..ours() };
     let answered = answer_bytes(&body, &theirs).unwrap();
     assert_eq!((answered.codec, answered.payload, answered.events), (Codec::Pcmu, 0, Some(101)));
     let agreed = accept(&answered.sdp, &ours()).unwrap();
@@ -160,15 +163,15 @@ fn an_answer_that_declines_or_was_not_asked_for_is_refused() {
     assert_eq!(of("m=audio 9000 RTP/AVP 18"), Refused::NoCodec);
     assert_eq!(of("m=audio 9000 RTP/SAVP 8"), Refused::Profile);
     assert_eq!(of("m=image 9000 udptl t38"), Refused::NoAudio);
-    let only_a = Ours { codecs: vec![Codec::Pcma], ..ours() };
+    let only_a = Ours { terms: Terms::of(&[Codec::Pcma]), ..ours() };
     assert_eq!(accept(with("m=audio 9000 RTP/AVP 0").as_bytes(), &only_a).unwrap_err(), Refused::NoCodec);
 }
 
 #[test]
 fn a_session_keeps_its_id_and_each_has_its_own() {
     let address = "192.0.2.200".parse().unwrap();
-    let mut first = Ours::new(address, 30_000, &BOTH);
-    assert_ne!(first.session, Ours::new(address, 30_000, &BOTH).session);
+    let mut first = Ours::new(address, 30_000, &Terms::of(&BOTH), SECRET);
+    assert_ne!(first.session, Ours::new(address, 30_000, &Terms::of(&BOTH), SECRET).session);
     let line = |ours: &Ours| std::str::from_utf8(&offer(ours)).unwrap().lines().nth(1).unwrap().to_owned();
     let before = line(&first);
     assert_eq!(before, format!("o=- {} 1 IN IP4 192.0.2.200", first.session));

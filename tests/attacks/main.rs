@@ -11,9 +11,11 @@
 mod house;
 
 mod flood;
+mod keyed;
 mod media;
 mod peer;
 mod sdp;
+mod secured;
 mod syntax;
 mod transactions;
 mod trust;

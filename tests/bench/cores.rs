@@ -10,7 +10,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiesu::audio::g711::Law;
 use jiesu::audio::{resample, tone};
 use jiesu::rtp::packet::Packet;
-use jiesu::sdp::{self, Codec, Ours};
+use jiesu::sdp::crypto::Master;
+use jiesu::sdp::{self, Codec, Ours, Terms};
 use jiesu::sip::{Framing, Message};
 
 /// 20 ms at 8 kHz.
@@ -43,7 +44,7 @@ fn prompts(c: &mut Criterion) {
 
 fn sdp_answer(c: &mut Criterion) {
     let address: IpAddr = "192.0.2.200".parse().expect("an address");
-    let ours = Ours::new(address, 30_000, &[Codec::Pcma, Codec::Pcmu]);
+    let ours = Ours::new(address, 30_000, &Terms::of(&[Codec::Pcma, Codec::Pcmu]), [Master([7; 30]); 2]);
     let offers: [(&str, &[u8]); 2] =
         [("telephone", include_bytes!("../sdp/yealink.sdp")), ("IMS", include_bytes!("../sdp/ims.sdp"))];
     for (name, offer) in offers {
@@ -54,7 +55,12 @@ fn sdp_answer(c: &mut Criterion) {
 }
 
 fn sip_parse(c: &mut Criterion) {
-    let offer = sdp::offer(&Ours::new("192.0.2.9".parse().expect("an address"), 9_000, &[Codec::Pcma]));
+    let offer = sdp::offer(&Ours::new(
+        "192.0.2.9".parse().expect("an address"),
+        9_000,
+        &Terms::of(&[Codec::Pcma]),
+        [Master([7; 30]); 2],
+    ));
     let mut invite = format!(
         "INVITE sip:12345@192.0.2.200 SIP/2.0\r\n\
          Via: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK74b43;rport\r\n\

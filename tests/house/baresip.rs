@@ -18,9 +18,30 @@ pub struct Phone {
     folder: tempfile::TempDir,
 }
 
+/// What a phone speaks.
+pub struct Speech<'a> {
+    /// As in `audio_codecs`, in its order.
+    pub codecs: &'a str,
+    /// Of the microphone's file: the codec's own, since baresip's resampling takes away what lies above 1 kHz.
+    pub rate: u32,
+    /// Further parameters of the account: `;mediaenc=srtp-mand`, `;dtmfmode=info`.
+    pub account: &'a str,
+}
+
 impl Phone {
-    /// The phone of `user`, whose microphone is `mic` (WAV, 8 kHz mono). Must run in a network of its own.
+    /// The phone of `user`, whose microphone is `mic` (WAV, mono, 8 kHz). Must run in a network of its own.
     pub fn start(user: &str, mic: &Path, port: u16, more_account: &str) -> Phone {
+        let codecs = "PCMA/8000/1,PCMU/8000/1";
+        Phone::speaking(
+            user,
+            mic,
+            port,
+            &Speech { codecs, rate: 8_000, account: &format!(";dtmfmode=rtpevent{more_account}") },
+        )
+    }
+
+    /// The same with other codecs.
+    pub fn speaking(user: &str, mic: &Path, port: u16, speech: &Speech<'_>) -> Phone {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = folder.path();
         fs::create_dir(at.join("heard")).expect("mkdir");
@@ -28,16 +49,16 @@ impl Phone {
         let control = port + 5;
         let config = format!(
             "sip_listen 127.0.0.1:{port}\naudio_source aufile,{mic}\naudio_player aufile,{dir}/none.wav\naudio_alert aufile,/dev/null\n\
-             ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\nrtp_ports 30000-30100\njitter_buffer_delay 5-500\n\
-             module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp uuid.so\n\
+             ausrc_srate {rate}\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\nrtp_ports 30000-30100\njitter_buffer_delay 5-500\n\
+             module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\nmodule aufile.so\nmodule sndfile.so\nmodule_tmp uuid.so\n\
              module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\nsnd_path {dir}/heard\n",
             mic = mic.display(),
+            rate = speech.rate,
             dir = at.display(),
         );
         fs::write(at.join("config"), config).expect("write");
-        let account = format!(
-            "<sip:{user}@127.0.0.1;transport=udp>;regint=0;audio_codecs=PCMA/8000/1,PCMU/8000/1;dtmfmode=rtpevent{more_account}\n"
-        );
+        let account =
+            format!("<sip:{user}@127.0.0.1;transport=udp>;regint=0;audio_codecs={}{}\n", speech.codecs, speech.account);
         fs::write(at.join("accounts"), account).expect("write");
         fs::write(at.join("contacts"), "").expect("write");
         let mut child = Command::new("baresip")

@@ -18,7 +18,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiesu::sdp::{self, Codec, Ours};
+use jiesu::sdp::crypto::Master;
+use jiesu::sdp::{self, Codec, Ours, Terms};
 use jiesu::sip::task::{self, Config, Listen};
 use jiesu::sip::{Command, Event, Trunk, Trunks, Unlisted};
 use tokio::sync::mpsc;
@@ -46,7 +47,7 @@ fn stack(cpu: Arc<AtomicU64>) -> SocketAddr {
             let (events, mut from_sip) = mpsc::channel(4096);
             let (handle, _running) = bound.spawn(events, CancellationToken::new()).expect("the task starts");
             tell.send(at).expect("main waits");
-            let ours = Ours::new(at.ip(), 40_000, &[Codec::Pcma]);
+            let ours = Ours::new(at.ip(), 40_000, &Terms::of(&[Codec::Pcma]), [Master([7; 30]); 2]);
             let sdp = sdp::offer(&ours);
             let mut count = 0u32;
             while let Some(event) = from_sip.recv().await {

@@ -28,24 +28,32 @@ pub(super) struct Hearing {
 /// The last frames, whether listened to or not.
 #[derive(Default)]
 struct Before {
-    octets: VecDeque<u8>,
+    /// A ring.
+    octets: Vec<u8>,
+    /// Where the next frame goes; what lies there is the oldest, once the ring is full.
+    at: usize,
     frames: usize,
 }
 
 impl Before {
     /// All have one coding: it is emptied where that changes.
     fn push(&mut self, frame: &[u8]) {
-        if self.frames >= BEFORE {
-            self.octets.drain(..frame.len());
-        } else {
-            self.frames += 1;
+        if self.octets.len() < BEFORE * frame.len() {
+            self.octets.resize(BEFORE * frame.len(), 0);
         }
-        self.octets.extend(frame);
+        self.octets[self.at..self.at + frame.len()].copy_from_slice(frame);
+        self.at = (self.at + frame.len()) % self.octets.len();
+        self.frames = (self.frames + 1).min(BEFORE);
+    }
+
+    /// In their order.
+    fn parts(&self) -> [&[u8]; 2] {
+        let (newest, oldest) = self.octets.split_at(self.at);
+        [if self.frames == BEFORE { oldest } else { &[] }, newest]
     }
 
     fn clear(&mut self) {
-        self.octets.clear();
-        self.frames = 0;
+        *self = Before::default();
     }
 }
 
@@ -184,9 +192,9 @@ impl Listening {
                     file: self.file.clone(),
                     coding,
                 }));
-                let (first, second) = before.octets.as_slices();
-                self.chunk.push(coding, first, out);
-                self.chunk.push(coding, second, out);
+                for part in before.parts() {
+                    self.chunk.push(coding, part, out);
+                }
             }
             Said::Goes | Said::EndsInSilence | Said::EndsByLength => {}
         }

@@ -3,6 +3,7 @@
 
 pub mod baresip;
 pub mod hear;
+pub mod kamailio;
 pub mod sipp;
 pub mod speech;
 pub mod torture;

@@ -8,7 +8,7 @@ pub fn caller(request: &Message, trunk: Option<&Trunk>) -> Option<String> {
     let trusted = trunk.is_some_and(|trunk| trunk.trust_identity);
     let asserted = || request.addresses(Name::AssertedIdentity).filter_map(|address| address.ok()?.uri.number()).next();
     let number = trusted.then(asserted).flatten().or_else(|| request.from().ok()?.uri.number())?;
-    Some(trunk.map_or(number.clone(), |trunk| trunk.numbers.inward(&number)))
+    Some(trunk.map_or_else(|| number.to_string(), |trunk| trunk.numbers.inward(&number)))
 }
 
 #[cfg(test)]

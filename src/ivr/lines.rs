@@ -131,16 +131,27 @@ impl Lines {
     }
 
     /// The line that was dialled; the order is explained in the module's text. Values are numbers or user parts of URIs.
-    pub fn choose(&self, dialled: Option<&str>, to: Option<&str>, diversion: &[String], history: &[String]) -> Chosen {
+    /// `None`: only with faults in the file, and then nothing is started.
+    pub fn dialled<S: AsRef<str>>(
+        &self,
+        dialled: Option<&str>,
+        to: Option<&str>,
+        diversion: &[S],
+        history: &[S],
+    ) -> Option<&Line> {
         let old = dialled
             .into_iter()
             .chain(to)
-            .chain(diversion.iter().rev().map(String::as_str))
-            .chain(history.iter().map(String::as_str))
+            .chain(diversion.iter().rev().map(S::as_ref))
+            .chain(history.iter().map(S::as_ref))
             .filter_map(|number| self.find(number))
             .find(|index| *index != self.default);
-        let Some(line) = self.lines.get(old.unwrap_or(self.default)) else {
-            // Only with faults in the file, and then nothing is started.
+        self.lines.get(old.unwrap_or(self.default))
+    }
+
+    /// As [`Lines::dialled`]: what a call keeps of it.
+    pub fn choose(&self, dialled: Option<&str>, to: Option<&str>, diversion: &[String], history: &[String]) -> Chosen {
+        let Some(line) = self.dialled(dialled, to, diversion, history) else {
             let flow = "main".to_owned();
             return Chosen { line: String::new(), flow, greeting: None, topic: None, announcement: None };
         };
@@ -187,6 +198,7 @@ impl Lines {
     /// The line with this number in any of its forms.
     fn find(&self, number: &str) -> Option<usize> {
         let (plus, digits) = plain(number)?;
+        let digits = digits.as_str();
         let local = |digits: &str| -> Option<usize> {
             let exact = self.by_number.get(digits);
             exact
@@ -200,9 +212,9 @@ impl Lines {
             local(national).or_else(|| local(&with_zero))
         };
         if plus {
-            return abroad(&digits);
+            return abroad(digits);
         }
-        local(&digits).or_else(|| abroad(digits.strip_prefix("00")?)).or_else(|| abroad(&digits))
+        local(digits).or_else(|| abroad(digits.strip_prefix("00")?)).or_else(|| abroad(digits))
     }
 }
 
@@ -229,22 +241,37 @@ fn digits(text: &String) -> Result<String, (String, String)> {
     }
 }
 
+/// The digits of a number, where they stand.
+struct Digits {
+    bytes: [u8; LONGEST],
+    length: usize,
+}
+
+impl Digits {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).expect("digits are ASCII")
+    }
+}
+
 /// A number without its visual separators (RFC 3966 section 5.1.1) and parameters; `None` if it is none.
-fn plain(number: &str) -> Option<(bool, String)> {
+fn plain(number: &str) -> Option<(bool, Digits)> {
     let number = number.split(';').next()?.trim();
     let (plus, rest) = match number.strip_prefix('+') {
         Some(rest) => (true, rest),
         None => (false, number),
     };
-    let mut digits = String::with_capacity(LONGEST);
-    for c in rest.chars() {
-        match c {
-            '0'..='9' if digits.len() < LONGEST => digits.push(c),
-            '-' | '.' | '(' | ')' | ' ' => {}
+    let mut digits = Digits { bytes: [0; LONGEST], length: 0 };
+    for byte in rest.bytes() {
+        match byte {
+            b'0'..=b'9' if digits.length < LONGEST => {
+                digits.bytes[digits.length] = byte;
+                digits.length += 1;
+            }
+            b'-' | b'.' | b'(' | b')' | b' ' => {}
             _ => return None,
         }
     }
-    (!digits.is_empty()).then_some((plus, digits))
+    (digits.length > 0).then_some((plus, digits))
 }
 
 #[cfg(test)]

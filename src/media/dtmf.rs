@@ -50,6 +50,8 @@ const SHARE: f32 = 0.55;
 const GOES_ON: f32 = 0.3;
 /// What they are at least of a candidate, each at its best-fitting frequency.
 const PURE: f32 = 0.82;
+/// What each sixth of a candidate has at least of the mean one: two tones beat, but faster than that.
+const STEADY: f32 = 0.25;
 /// How much stronger the low tone may be (8 dB), and the high one (4 dB), as Q.24 has it; measured in a block they may
 /// be off by 2 dB.
 const LOW_STRONGER: f32 = 6.3;
@@ -181,8 +183,19 @@ fn power(samples: &[f32], hz: f32) -> f32 {
     a * a + b * b - k * a * b
 }
 
+/// Whether it sounds from end to end: of what is shorter than 24 ms the last or the first sixth is silent, which a
+/// window hides.
+fn is_steady(samples: &[f32]) -> bool {
+    let squares = |part: &[f32]| part.iter().map(|s| s * s).sum::<f32>();
+    let least = squares(samples) / 6.0 * STEADY;
+    samples.chunks(LOOK / 6).all(|sixth| squares(sixth) > least)
+}
+
 /// The closer look at a candidate, through a Hann window: the other tone does not leak into what is measured.
 fn is_pure(samples: &[f32], (row, column): Tones) -> bool {
+    if !is_steady(samples) {
+        return false;
+    }
     let mut seen = [0.0; LOOK];
     for (n, (seen, sample)) in seen.iter_mut().zip(samples).enumerate() {
         *seen = sample * (0.5 - 0.5 * (TAU * (n as f32 + 0.5) / LOOK as f32).cos());

@@ -55,7 +55,7 @@ impl<'a> NameAddr<'a> {
         }
         let (uri, params) = match rest.strip_prefix(b"<") {
             Some(inner) => {
-                let end = inner.iter().position(|b| *b == b'>').ok_or(BadAddress::Bracket)?;
+                let end = memchr::memchr(b'>', inner).ok_or(BadAddress::Bracket)?;
                 (trim(&inner[..end]), &inner[end + 1..])
             }
             // Without brackets, everything from the first semicolon on belongs to the header (20.10).

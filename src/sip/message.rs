@@ -61,6 +61,7 @@ pub struct Message {
     bytes: Bytes,
     start: Start,
     fields: Vec<Field>,
+    index: Index,
     body: (u32, u32),
     /// The body is shorter than Content-Length says, or the length is no number.
     pub(super) bad_length: bool,
@@ -85,37 +86,26 @@ impl Message {
         }
         // RFC 3261 7.5: empty lines before the start line are ignored.
         let skip = bytes.iter().position(|b| !b"\r\n".contains(b)).ok_or(Unreadable::StartLine)?;
-        let bytes = bytes.slice(skip..);
-        let head = head_length(&bytes).ok_or(Unreadable::NoEnd)?;
-        if has_folding(&bytes[..head]) {
-            let mut unfolded = unfold(&bytes[..head]);
-            let length = unfolded.len();
-            unfolded.extend_from_slice(&bytes[head..]);
-            return Message::outline(Bytes::from(unfolded), length, framing);
+        let bytes = if skip == 0 { bytes } else { bytes.slice(skip..) };
+        match lines(&bytes, false)? {
+            Lines::Read(head) => Message::outline(bytes, head, framing),
+            Lines::Folded => {
+                let head = head_length(&bytes).ok_or(Unreadable::NoEnd)?;
+                let mut unfolded = unfold(&bytes[..head]);
+                unfolded.extend_from_slice(&bytes[head..]);
+                let bytes = Bytes::from(unfolded);
+                match lines(&bytes, true)? {
+                    Lines::Read(head) => Message::outline(bytes, head, framing),
+                    Lines::Folded => Err(Unreadable::NoEnd), // no line is folded any more
+                }
+            }
         }
-        Message::outline(bytes, head, framing)
     }
 
-    fn outline(bytes: Bytes, head: usize, framing: Framing) -> Result<Message, Unreadable> {
-        let mut lines = Lines { bytes: &bytes[..head], at: 0 };
-        let (from, to) = lines.next().ok_or(Unreadable::StartLine)?;
-        let start = start_line(&bytes, from, to)?;
-        let mut fields = Vec::with_capacity(24);
-        let (mut bad_line, mut too_large) = (false, false);
-        for (from, to) in lines {
-            if from == to {
-                break;
-            }
-            if fields.len() == MAX_HEADERS || to - from > MAX_LINE {
-                too_large = true;
-                continue;
-            }
-            match field(&bytes, from, to) {
-                Some(field) => fields.push(field),
-                None => bad_line = true,
-            }
-        }
-        let mut message = Message { bytes, start, fields, body: (0, 0), bad_length: false, bad_line, too_large };
+    fn outline(bytes: Bytes, head: Head, framing: Framing) -> Result<Message, Unreadable> {
+        let start = start_line(&bytes, head.start.0, head.start.1)?;
+        let Head { fields, index, length: head, bad_line, too_large, .. } = head;
+        let mut message = Message { bytes, start, fields, index, body: (0, 0), bad_length: false, bad_line, too_large };
         let left = message.bytes.len() - head;
         let length = match (message.header(Name::ContentLength).map(|v| decimal(v, MAX_BYTES as u64)), framing) {
             (Some(Some(length)), _) if length as usize <= left => length as usize,
@@ -133,6 +123,7 @@ impl Message {
         &self.bytes
     }
 
+    #[inline]
     fn slice(&self, at: (u32, u32)) -> &[u8] {
         &self.bytes[at.0 as usize..at.1 as usize]
     }
@@ -187,17 +178,28 @@ impl Message {
         Uri::parse(self.request_uri_bytes())
     }
 
+    /// The lines among which those of that name are.
+    #[inline]
+    fn among(&self, name: Name) -> &[Field] {
+        let Some(first) = self.index.first(name) else { return &[] };
+        let end = if self.index.repeats(name) { self.fields.len() } else { first + 1 };
+        &self.fields[first..end]
+    }
+
     /// The first header of that name, trimmed.
+    #[inline]
     pub fn header(&self, name: Name) -> Option<&[u8]> {
-        self.fields.iter().find(|f| f.name == name).map(|f| self.slice(f.value))
+        self.among(name).first().map(|f| self.slice(f.value))
     }
 
     /// Every header line of that name, in order.
+    #[inline]
     pub fn headers(&self, name: Name) -> impl Iterator<Item = &[u8]> {
-        self.fields.iter().filter(move |f| f.name == name).map(|f| self.slice(f.value))
+        self.among(name).iter().filter(move |f| f.name == name).map(|f| self.slice(f.value))
     }
 
     /// Every value of a comma-separated header, in order, at most [`MAX_LIST`].
+    #[inline]
     pub fn list(&self, name: Name) -> impl Iterator<Item = &[u8]> {
         self.headers(name).flat_map(|line| split(line, b',')).take(MAX_LIST)
     }
@@ -216,13 +218,12 @@ impl Message {
 
     /// Whether any of these stands twice.
     pub fn repeats(&self, names: &[Name]) -> bool {
-        let (mut seen, once) = (0u128, names.iter().fold(0u128, |set, name| set | 1 << *name as u8));
-        self.fields.iter().any(|field| {
-            let bit = 1u128 << field.name as u8;
-            let again = seen & bit & once != 0;
-            seen |= bit;
-            again
-        })
+        names.iter().any(|name| self.index.repeats(*name))
+    }
+
+    /// Upper bound of what [`Message::list`] would give for any name.
+    pub fn lists_at_most(&self) -> usize {
+        self.fields.len() + memchr::memchr_iter(b',', &self.bytes[..self.body.0 as usize]).count()
     }
 
     /// Upper bound of what [`Message::list`] would give without its limit.
@@ -236,7 +237,7 @@ impl Message {
     }
 
     pub fn count(&self, name: Name) -> usize {
-        self.fields.iter().filter(|f| f.name == name).count()
+        self.among(name).iter().filter(|f| f.name == name).count()
     }
 
     /// Empty where the header is missing; [`super::check`] refuses such messages.
@@ -287,13 +288,17 @@ impl Message {
         self.bytes.slice(self.body.0 as usize..self.body.1 as usize)
     }
 
+    pub fn has_body(&self) -> bool {
+        self.body.0 < self.body.1
+    }
+
     /// The SDP in the body: the body itself, or the part of a multipart that is SDP.
     pub fn sdp(&self) -> Option<Bytes> {
-        let body = self.body();
         let (kind, params) = self.content_type()?;
-        if body.is_empty() {
+        if !self.has_body() {
             return None;
         }
+        let body = self.body();
         if kind.eq_ignore_ascii_case(b"application/sdp") {
             return Some(body);
         }
@@ -317,10 +322,6 @@ pub(super) fn head_length(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-fn has_folding(head: &[u8]) -> bool {
-    memchr::memchr_iter(b'\n', head).any(|end| matches!(head.get(end + 1), Some(b' ' | b'\t')))
-}
-
 /// A line break before white space becomes one space.
 pub(super) fn unfold(head: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::with_capacity(head.len());
@@ -338,22 +339,96 @@ pub(super) fn unfold(head: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Lines as (from, to), without their ends.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// Where each name stands first, and which stand again.
+#[derive(Debug, Clone)]
+struct Index {
+    first: [u8; NAMES],
+    present: u64,
+    repeated: u64,
 }
 
-impl Iterator for Lines<'_> {
-    type Item = (usize, usize);
+/// Every name that is known, and the one for all others.
+const NAMES: usize = Name::Other as usize + 1;
+const _: () = assert!(NAMES <= 64 && MAX_HEADERS <= u8::MAX as usize + 1);
 
-    fn next(&mut self) -> Option<(usize, usize)> {
-        let end = memchr::memchr(b'\n', &self.bytes[self.at..])? + self.at;
-        let from = self.at;
-        self.at = end + 1;
-        let to = if end > from && self.bytes[end - 1] == b'\r' { end - 1 } else { end };
-        Some((from, to))
+impl Index {
+    fn note(&mut self, name: Name, at: usize) {
+        let bit = 1u64 << name as u8;
+        if self.present & bit == 0 {
+            self.first[name as usize] = at as u8; // below MAX_HEADERS
+        }
+        self.repeated |= self.present & bit;
+        self.present |= bit;
     }
+
+    fn first(&self, name: Name) -> Option<usize> {
+        (self.present >> name as u8 & 1 == 1).then(|| usize::from(self.first[name as usize]))
+    }
+
+    fn repeats(&self, name: Name) -> bool {
+        self.repeated >> name as u8 & 1 == 1
+    }
+}
+
+/// The lines up to the empty one.
+struct Head {
+    start: (usize, usize),
+    fields: Vec<Field>,
+    index: Index,
+    /// With the empty line.
+    length: usize,
+    bad_line: bool,
+    too_large: bool,
+}
+
+enum Lines {
+    Read(Head),
+    /// A line goes on in the next one: unfold first. (Rare, and then the head is read twice.)
+    Folded,
+}
+
+/// Finds the lines of the head, in one pass. `careful`: looks for stray control characters in every value; otherwise they
+/// are counted in the whole head, and where there are any, it is read again.
+fn lines(bytes: &[u8], careful: bool) -> Result<Lines, Unreadable> {
+    let mut head = Head {
+        start: (0, 0),
+        fields: Vec::with_capacity(24),
+        index: Index { first: [0; NAMES], present: 0, repeated: 0 },
+        length: 0,
+        bad_line: false,
+        too_large: false,
+    };
+    let (mut from, mut returns) = (0, 0);
+    loop {
+        let end = from + memchr::memchr(b'\n', &bytes[from..]).ok_or(Unreadable::NoEnd)?;
+        let ends_in_crlf = end > from && bytes[end - 1] == b'\r';
+        let to = end - usize::from(ends_in_crlf);
+        returns += usize::from(ends_in_crlf);
+        if from == to {
+            head.length = end + 1;
+            break;
+        }
+        if matches!(bytes.get(end + 1), Some(b' ' | b'\t')) {
+            return Ok(Lines::Folded);
+        }
+        if from == 0 {
+            head.start = (from, to);
+        } else if head.fields.len() == MAX_HEADERS || to - from > MAX_LINE {
+            head.too_large = true;
+        } else {
+            match field(bytes, from, to, careful) {
+                Some(field) => {
+                    head.index.note(field.name, head.fields.len());
+                    head.fields.push(field);
+                }
+                None => head.bad_line = true,
+            }
+        }
+        from = end + 1;
+    }
+    let whole = &bytes[..head.length];
+    let clean = memchr::memchr_iter(b'\r', whole).count() == returns && memchr::memchr(0, whole).is_none();
+    if clean || careful { Ok(Lines::Read(head)) } else { lines(bytes, true) }
 }
 
 fn start_line(bytes: &[u8], from: usize, to: usize) -> Result<Start, Unreadable> {
@@ -389,26 +464,34 @@ fn has_stray_control(value: &[u8]) -> bool {
     memchr::memchr2_iter(b'\r', 0, value).any(|i| value[i] == b'\r' || i == 0 || value[i - 1] != b'\\')
 }
 
-fn field(bytes: &[u8], from: usize, to: usize) -> Option<Field> {
+/// Most names and their colons are within so many bytes.
+const NEAR: usize = 64;
+
+fn field(bytes: &[u8], from: usize, to: usize, careful: bool) -> Option<Field> {
+    // Looked for beyond the line's end: in many bytes it is found sooner than in few.
+    let near = &bytes[from..bytes.len().min(from + NEAR)];
+    let colon = match memchr::memchr(b':', near) {
+        Some(colon) => Some(colon).filter(|colon| from + colon < to),
+        None => memchr::memchr(b':', &bytes[from..to]),
+    }?;
     let line = &bytes[from..to];
-    let colon = memchr::memchr(b':', line)?;
     // RFC 3261 7.3.1 allows blanks before the colon.
-    let name = line[..colon].trim_ascii_end();
-    if !is_token(name) {
+    let written = line[..colon].trim_ascii_end();
+    let name = Name::read(written);
+    if name == Name::Other && !is_token(written) {
         return None;
     }
-    let value = &line[colon + 1..];
-    if has_stray_control(value) {
+    let value = colon + 1;
+    if careful && has_stray_control(&line[value..]) {
         return None;
     }
-    let lead = value.len() - value.trim_ascii_start().len();
-    let trimmed = trim(value).len();
-    let start = from + colon + 1 + lead.min(value.len());
+    let trimmed = line[value..].trim_ascii_start();
+    let start = to - trimmed.len();
     Some(Field {
-        name: Name::read(name),
+        name,
         at: from as u32,
-        name_len: name.len() as u16,
-        value: span(start, start + trimmed),
+        name_len: written.len() as u16,
+        value: span(start, start + trimmed.trim_ascii_end().len()),
     })
 }
 

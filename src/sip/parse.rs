@@ -1,29 +1,79 @@
 //! The small words of the grammar (RFC 3261 section 25.1), on bytes.
 
 /// Without blanks and tabs at either end.
+#[inline]
 pub fn trim(text: &[u8]) -> &[u8] {
     text.trim_ascii()
 }
 
-/// Which bytes a `token` is made of.
-const TOKEN: [bool; 256] = {
-    let (mut table, mut i) = ([false; 256], 0);
-    let others = b"-.!%*_+`'~";
+/// Of what a byte may be a part.
+const TOKEN: u8 = 1;
+const HOST: u8 = 2;
+/// What a parameter's value may be made of beside tokens, where nothing in it needs care.
+const VALUE: u8 = 4;
+/// What a URI's user part may be made of, without a password and without escapes.
+const USER: u8 = 8;
+
+const CLASS: [u8; 256] = {
+    let (mut table, mut i) = ([0; 256], 0);
     while i < 256 {
-        table[i] = (i as u8).is_ascii_alphanumeric();
+        if (i as u8).is_ascii_alphanumeric() {
+            table[i] = TOKEN | HOST | VALUE | USER;
+        }
+        i += 1;
+    }
+    let (tokens, hosts, values, users) = (b"-.!%*_+`'~", b"-._", b"[]/:&$@", b"-_.!~*'()&=+$,;?/");
+    i = 0;
+    while i < tokens.len() {
+        table[tokens[i] as usize] |= TOKEN | VALUE;
         i += 1;
     }
     i = 0;
-    while i < others.len() {
-        table[others[i] as usize] = true;
+    while i < hosts.len() {
+        table[hosts[i] as usize] |= HOST;
+        i += 1;
+    }
+    i = 0;
+    while i < values.len() {
+        table[values[i] as usize] |= VALUE;
+        i += 1;
+    }
+    i = 0;
+    while i < users.len() {
+        table[users[i] as usize] |= USER;
         i += 1;
     }
     table
 };
 
+/// How many bytes at the start are all of this class.
+#[inline]
+fn run(text: &[u8], class: u8) -> usize {
+    text.iter().position(|b| CLASS[usize::from(*b)] & class == 0).unwrap_or(text.len())
+}
+
 /// One `token`: at least one character, none of the separators.
+#[inline]
 pub fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|b| TOKEN[usize::from(*b)])
+    !text.is_empty() && token_length(text) == text.len()
+}
+
+/// Length of the token at the start, 0 if there is none.
+#[inline]
+pub fn token_length(text: &[u8]) -> usize {
+    run(text, TOKEN)
+}
+
+/// Length of the host name or IPv4 address at the start.
+#[inline]
+pub fn host_length(text: &[u8]) -> usize {
+    run(text, HOST)
+}
+
+/// Length of the plain user part at the start.
+#[inline]
+pub fn user_length(text: &[u8]) -> usize {
+    run(text, USER)
 }
 
 /// A decimal number of at most `most`; no sign, no blank.
@@ -48,6 +98,7 @@ pub struct Split<'a> {
     separator: u8,
 }
 
+#[inline]
 pub fn split(text: &[u8], separator: u8) -> Split<'_> {
     Split { rest: Some(text), separator }
 }
@@ -55,6 +106,7 @@ pub fn split(text: &[u8], separator: u8) -> Split<'_> {
 impl<'a> Iterator for Split<'a> {
     type Item = &'a [u8];
 
+    #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest.take()?;
         // Most values are alone on their line.
@@ -102,7 +154,11 @@ impl<'a> Params<'a> {
     }
 
     /// Whether the text is parameters and nothing else: every part a token, with `=` and a non-empty value or without.
+    #[inline]
     pub fn are_good(self) -> bool {
+        if self.are_plain() {
+            return true;
+        }
         let Some(first) = trim(self.0).first() else { return true };
         if *first != b';' {
             return false;
@@ -113,6 +169,27 @@ impl<'a> Params<'a> {
             Some(at) => is_token(trim(&part[..at])) && !trim(&part[at + 1..]).is_empty(),
             None => is_token(part),
         })
+    }
+
+    /// Parameters as nearly every peer writes them: without blanks and quotes, seen in one pass.
+    #[inline]
+    fn are_plain(self) -> bool {
+        let mut rest = self.0;
+        while let [b';', after @ ..] = rest {
+            let name = token_length(after);
+            rest = &after[name..];
+            if let [b'=', value @ ..] = rest {
+                let length = run(value, VALUE);
+                if length == 0 {
+                    return false;
+                }
+                rest = &value[length..];
+            }
+            if name == 0 {
+                return false;
+            }
+        }
+        rest.is_empty()
     }
 }
 
@@ -141,6 +218,8 @@ mod tests {
         assert_eq!(params.get("LR"), Some(&b""[..]));
         assert_eq!(params.get("x"), Some(&b"q;r"[..]));
         assert!(params.are_good());
+        assert!(Params(b";rport;received=[2001:db8::1];branch=z9hG4bK-1.a").are_good() && Params(b"").are_good());
+        assert!(!Params(b";a=b c").are_good() || !Params(b";a=b c").are_plain(), "what needs care is not plain");
         assert!(!Params(b";;x").are_good() && !Params(b"x").are_good() && !Params(b";a=").are_good());
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::auth::{Algorithm, Credentials};
 use super::endpoint::{Transport, TrunkName};
 
-pub use cidr::{Cidr, NotANetwork};
+pub use cidr::{Bits, Cidr, NotANetwork};
 pub use written::{PasswordFrom, ReadPassword};
 
 /// What happens to requests from nowhere we know.
@@ -93,7 +93,7 @@ impl Trunk {
     }
 
     /// Whether `ip` is this trunk's: one of its networks, or one that calls of ours go to.
-    fn lists(&self, ip: IpAddr) -> bool {
+    fn lists(&self, ip: Bits) -> bool {
         self.addresses.iter().any(|net| net.contains(ip))
             || self.outbound.iter().any(|peer| Cidr::host(peer.address.ip()).contains(ip))
     }
@@ -113,6 +113,7 @@ impl Trunks {
 
     /// The trunk that lists `ip`.
     pub fn of(&self, ip: IpAddr) -> Option<&TrunkName> {
+        let ip = Bits::from(ip);
         self.list.iter().find(|trunk| trunk.lists(ip)).map(|trunk| &trunk.name)
     }
 

@@ -1,8 +1,9 @@
 //! URIs of SIP (RFC 3261 section 19.1) and telephone numbers (RFC 3966), as slices of the message.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::parse::{Params, is_token, trim};
+use super::parse::{Params, host_length, is_token, trim, user_length};
 
 /// A text that is not a URI of the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +40,11 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// What the grammar forbids: no scheme, white space or `<>"` inside, bad escapes, bad host or port.
     pub fn parse(raw: &'a [u8]) -> Result<Uri<'a>, BadUri> {
+        if let [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', rest @ ..] = raw
+            && let Some(uri) = Uri::plain(raw, rest)
+        {
+            return Ok(uri);
+        }
         let colon = raw.iter().position(|b| *b == b':').ok_or(BadUri("no scheme"))?;
         let (scheme, rest) = (&raw[..colon], &raw[colon + 1..]);
         let good = scheme.first().is_some_and(u8::is_ascii_alphabetic)
@@ -46,7 +52,7 @@ impl<'a> Uri<'a> {
         if !good {
             return Err(BadUri("bad scheme"));
         }
-        if raw.iter().any(|b| *b <= b' ' || *b == 0x7f || b"<>\"".contains(b)) {
+        if !is_visible(raw) {
             return Err(BadUri("white space, quote or angle bracket inside"));
         }
         let scheme = match () {
@@ -81,6 +87,21 @@ impl<'a> Uri<'a> {
         })
     }
 
+    /// `sip:` with or without a user of plain characters, a host name or IPv4 address, parameters: nearly every URI, read in
+    /// one pass. `None`: look more closely.
+    #[inline]
+    fn plain(raw: &'a [u8], rest: &'a [u8]) -> Option<Uri<'a>> {
+        let (user, rest) = match rest.split_at(user_length(rest)) {
+            (user, [b'@', rest @ ..]) if !user.is_empty() => (Some(user), rest),
+            (_, [b'@', ..]) => return None,
+            _ => (None, rest),
+        };
+        let (host, port, params) = plain_host(rest)?;
+        // Without a user, an @ behind the host may still end one.
+        let is_plain = params.is_empty() || (is_visible(params) && !params.iter().any(|b| b"?@".contains(b)));
+        is_plain.then_some(Uri { raw, scheme: Scheme::Sip, user, host, port, params, has_headers: false })
+    }
+
     fn sip(raw: &'a [u8], scheme: Scheme<'a>, rest: &'a [u8]) -> Result<Uri<'a>, BadUri> {
         // The user part may hold ; ? & = and so on; it ends at the only @ (RFC 3261 19.1.2: @ must be escaped in it).
         let (user, rest) = match rest.iter().position(|b| *b == b'@') {
@@ -99,8 +120,9 @@ impl<'a> Uri<'a> {
         };
         let end = rest.iter().position(|b| b";?".contains(b)).unwrap_or(rest.len());
         let (host, port) = host_and_port(&rest[..end]).ok_or(BadUri("bad host or port"))?;
-        let question = rest.iter().position(|b| *b == b'?');
-        let params = &rest[end..question.unwrap_or(rest.len())];
+        let after = &rest[end..];
+        let question = after.iter().position(|b| *b == b'?');
+        let params = &after[..question.unwrap_or(after.len())];
         Ok(Uri { raw, scheme, user, host, port, params, has_headers: question.is_some() })
     }
 
@@ -122,23 +144,30 @@ impl<'a> Uri<'a> {
 
     /// Who or what this names, as a person would write it: the number of a `tel:` URI or of a user part that is one
     /// (visual separators and user parameters removed), else the user part, else nothing.
-    pub fn number(&self) -> Option<String> {
+    pub fn number(&self) -> Option<Cow<'a, str>> {
         let plain = |user: &&[u8]| !user.is_empty() && user.iter().all(u8::is_ascii_digit);
         if let Some(user) = self.user.filter(plain) {
-            return Some(String::from_utf8_lossy(user).into_owned());
+            return Some(String::from_utf8_lossy(user));
         }
         let user = self.user_text()?;
         let user = user.split(';').next().unwrap_or("");
         let digits: String = user.chars().filter(|c| !"-.()".contains(*c)).collect();
         let number = digits.strip_prefix('+').unwrap_or(&digits);
         let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || "*#".contains(c));
-        Some(if is_number { digits } else { user.to_owned() }).filter(|n| !n.is_empty())
+        Some(Cow::<str>::Owned(if is_number { digits } else { user.to_owned() })).filter(|n| !n.is_empty())
     }
+}
+
+/// No white space, control character, quote or angle bracket. (Without a way out in the middle: many bytes at once.)
+#[inline]
+fn is_visible(text: &[u8]) -> bool {
+    let forbids = |b: u8| b <= b' ' || b == 0x7f || b == b'<' || b == b'>' || b == b'"';
+    !text.iter().fold(false, |any, b| any | forbids(*b))
 }
 
 fn escapes_are_good(text: &[u8]) -> bool {
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|b| *b == b'%') {
+    while let Some(at) = memchr::memchr(b'%', rest) {
         if rest.len() < at + 3 || !rest[at + 1..at + 3].iter().all(u8::is_ascii_hexdigit) {
             return false;
         }
@@ -170,6 +199,22 @@ pub fn unescape(text: &[u8]) -> Vec<u8> {
 /// With three colons in a row too: the grammar of RFC 3261 had them by mistake (RFC 5118 section 4.10).
 fn ipv6(text: &str) -> Option<Ipv6Addr> {
     text.parse().ok().or_else(|| text.replacen(":::", "::", 1).parse().ok())
+}
+
+/// Host, port and what follows, as nearly every peer writes them: a name or an IPv4 address without blanks, followed by
+/// nothing, parameters or headers. `None`: look more closely.
+#[inline]
+pub(super) fn plain_host(text: &[u8]) -> Option<(&[u8], Option<u16>, &[u8])> {
+    let (host, mut rest) = text.split_at(host_length(text));
+    let mut port = None;
+    if let [b':', after @ ..] = rest {
+        let digits = after.iter().take(6).take_while(|b| b.is_ascii_digit()).count();
+        let value = after[..digits].iter().fold(0u32, |value, digit| value * 10 + u32::from(digit - b'0'));
+        port = Some(u16::try_from(value).ok().filter(|_| digits > 0)?);
+        rest = &after[digits..];
+    }
+    let ends = matches!(rest, [] | [b';' | b'?', ..]);
+    (ends && !host.is_empty()).then_some((host, port, rest))
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`; the host without brackets.

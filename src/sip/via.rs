@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::parse::{Params, is_token, trim};
-use super::uri::host_and_port;
+use super::parse::{Params, is_token, token_length, trim};
+use super::uri::{host_and_port, plain_host};
 
 /// RFC 3261 section 8.1.1.7: a branch that begins so is unique; another one comes from an RFC 2543 peer.
 pub const COOKIE: &[u8] = b"z9hG4bK";
@@ -22,6 +22,9 @@ impl<'a> Via<'a> {
     /// `None` for what is not `SIP/2.0/transport host[:port] *(;params)`.
     pub fn parse(text: &'a [u8]) -> Option<Via<'a>> {
         let text = trim(text);
+        if let Some(via) = Via::plain(text) {
+            return Some(via);
+        }
         let mut rest = text;
         let mut parts = [&b""[..]; 3];
         for (i, part) in parts.iter_mut().enumerate() {
@@ -36,6 +39,16 @@ impl<'a> Via<'a> {
         let end = rest.iter().position(|b| *b == b';').unwrap_or(rest.len());
         let (host, port) = host_and_port(&rest[..end])?;
         let params = Params(&rest[end..]);
+        params.are_good().then_some(Via { transport, host, port, params })
+    }
+
+    /// One as nearly every peer writes it: no blank but the one behind the transport.
+    fn plain(text: &'a [u8]) -> Option<Via<'a>> {
+        let rest = text.strip_prefix(b"SIP/2.0/")?;
+        let (transport, rest) = rest.split_at(token_length(rest));
+        let rest = rest.strip_prefix(b" ").filter(|_| !transport.is_empty())?;
+        let (host, port, params) = plain_host(rest)?;
+        let params = Params(params);
         params.are_good().then_some(Via { transport, host, port, params })
     }
 

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 use jiesu::ivr::Lines;
+use jiesu::ivr::lines::Line;
 use jiesu::sip::{Cidr, Framing, Message, Name, Trunk, Trunks, Unlisted, check};
 use jiesu::written::{Faults, Source};
 
@@ -58,16 +59,15 @@ fn invite(more: usize) -> Bytes {
     Bytes::from(text)
 }
 
-/// The decision: trunk and flow, or `None` for what is refused.
-fn route(trunks: &Trunks, lines: &Lines, from: IpAddr, bytes: Bytes) -> Option<String> {
+/// The decision: trunk and line, or `None` for what is refused.
+fn route<'a>(trunks: &Trunks, lines: &'a Lines, from: IpAddr, bytes: Bytes) -> Option<&'a Line> {
     trunks.of(from)?;
     let message = Message::parse(bytes, Framing::Datagram).ok()?;
     check::request(&message).ok()?;
     let dialled = message.request_uri().ok()?.number();
     let to = message.to().ok()?.uri.number();
     let listed = |name| message.addresses(name).filter_map(|address| address.ok()?.uri.number()).collect::<Vec<_>>();
-    let chosen = lines.choose(dialled.as_deref(), to.as_deref(), &listed(Name::Diversion), &listed(Name::HistoryInfo));
-    Some(chosen.flow)
+    lines.dialled(dialled.as_deref(), to.as_deref(), &listed(Name::Diversion), &listed(Name::HistoryInfo))
 }
 
 fn router(c: &mut Criterion) {

@@ -50,12 +50,12 @@ impl Invitation {
         desk: &Desk,
     ) -> Invitation {
         let programme = desk.programme();
-        let number_of = |uri: Option<sip::Uri<'_>>| uri.and_then(|uri| uri.number());
         let listed = |name: Name| -> Vec<String> {
-            request.addresses(name).filter_map(|address| address.ok()?.uri.number()).take(16).collect()
+            let numbers = request.addresses(name).filter_map(|address| Some(address.ok()?.uri.number()?.into_owned()));
+            numbers.take(16).collect()
         };
-        let dialled = number_of(request.request_uri().ok());
-        let to = number_of(request.to().ok().map(|to| to.uri));
+        let dialled = request.request_uri().ok().and_then(|uri| uri.number());
+        let to = request.to().ok().and_then(|to| to.uri.number());
         let chosen = programme.lines.choose(
             dialled.as_deref(),
             to.as_deref(),

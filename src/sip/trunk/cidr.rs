@@ -3,12 +3,29 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// A network: address and length of its prefix.
+/// A network: an address, and which of its bits count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cidr {
     network: u128,
-    prefix: u32,
+    mask: u128,
     v4: bool,
+}
+
+/// An address, ready to be looked for in many networks.
+#[derive(Debug, Clone, Copy)]
+pub struct Bits {
+    bits: u128,
+    v4: bool,
+}
+
+impl From<IpAddr> for Bits {
+    /// An IPv4 address inside IPv6 (`::ffff:…`) counts as IPv4.
+    fn from(ip: IpAddr) -> Bits {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Bits { bits: u128::from(ip.to_bits()) << 96, v4: true },
+            IpAddr::V6(ip) => Bits { bits: ip.to_bits(), v4: false },
+        }
+    }
 }
 
 /// Not `192.0.2.0/24`, `192.0.2.7`, `2001:db8::/32`.
@@ -16,24 +33,17 @@ pub struct Cidr {
 #[error("not an address or network")]
 pub struct NotANetwork;
 
-/// An address as a number; an IPv4 address inside IPv6 (`::ffff:…`) counts as IPv4.
-fn bits(ip: IpAddr) -> (u128, bool) {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => (u128::from(ip.to_bits()) << 96, true),
-        IpAddr::V6(ip) => (ip.to_bits(), false),
-    }
-}
-
 impl Cidr {
     /// One address.
     pub fn host(ip: IpAddr) -> Cidr {
-        let (network, v4) = bits(ip);
-        Cidr { network, prefix: if v4 { 32 } else { 128 }, v4 }
+        let Bits { bits, v4 } = ip.into();
+        Cidr { network: bits, mask: u128::MAX, v4 }
     }
 
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        let (bits, v4) = bits(ip);
-        v4 == self.v4 && (bits ^ self.network).checked_shr(128 - self.prefix).unwrap_or(0) == 0
+    #[inline]
+    pub fn contains(&self, ip: impl Into<Bits>) -> bool {
+        let Bits { bits, v4 } = ip.into();
+        v4 == self.v4 && (bits ^ self.network) & self.mask == 0
     }
 }
 
@@ -42,10 +52,12 @@ impl FromStr for Cidr {
 
     fn from_str(text: &str) -> Result<Cidr, NotANetwork> {
         let (ip, prefix) = text.split_once('/').map_or((text, None), |(ip, prefix)| (ip, Some(prefix)));
-        let (network, v4) = bits(ip.trim().parse().map_err(|_| NotANetwork)?);
+        let Bits { bits: network, v4 } = ip.trim().parse::<IpAddr>().map_err(|_| NotANetwork)?.into();
         let most = if v4 { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(most), |p| p.trim().parse().map_err(|_| NotANetwork))?;
-        (prefix <= most).then_some(Cidr { network, prefix, v4 }).ok_or(NotANetwork)
+        let prefix = prefix.map_or(Ok(most), |p| p.trim().parse::<u32>().map_err(|_| NotANetwork))?;
+        // IPv4 stands in the upper bits.
+        let mask = u128::MAX.checked_shl(128 - prefix.min(128)).unwrap_or(0);
+        (prefix <= most).then_some(Cidr { network, mask, v4 }).ok_or(NotANetwork)
     }
 }
 
@@ -55,7 +67,7 @@ mod tests {
 
     #[test]
     fn networks() {
-        let inside = |net: &str, ip: &str| net.parse::<Cidr>().expect(net).contains(ip.parse().expect(ip));
+        let inside = |net: &str, ip: &str| net.parse::<Cidr>().expect(net).contains(ip.parse::<IpAddr>().expect(ip));
         assert!(inside("192.0.2.0/24", "192.0.2.255") && !inside("192.0.2.0/24", "192.0.3.0"));
         assert!(inside("192.0.2.7", "::ffff:192.0.2.7") && !inside("0.0.0.0/0", "2001:db8::1"));
         assert!(inside("2001:db8::/32", "2001:db8:1::1") && !inside("2001:db8::/32", "2001:db9::1"));

@@ -15,6 +15,7 @@ mod manners;
 mod sipp;
 mod soak;
 mod softphone;
+mod tls;
 mod trace;
 mod transfer;
 mod trunks;

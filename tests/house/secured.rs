@@ -67,6 +67,11 @@ impl Line {
         let _ = self.stream.write_all(text.as_bytes()).and_then(|()| self.stream.flush());
     }
 
+    /// Ends with a RST.
+    pub fn reset(self) {
+        socket2::SockRef::from(&self.stream.sock).set_linger(Some(Duration::ZERO)).expect("a socket option");
+    }
+
     /// The next message, or why none comes any more.
     ///
     /// # Errors

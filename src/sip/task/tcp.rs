@@ -441,14 +441,15 @@ impl Line<'_> {
                     Err(_) => return Closed::ByUs, // does not read
                 }
             }
-            // close_notify, so that the peer knows that nothing was cut off. It may be gone already.
-            let _ = tokio::time::timeout(PATIENCE, writer.shutdown()).await;
             Closed::ByUs
         };
-        tokio::select! {
+        let why = tokio::select! {
             why = read(shared, flow.connection, reader, pong, first) => why,
             why = write => why,
-        }
+        };
+        // TLS says that nothing was cut off (RFC 8446 section 6.1). The peer may be gone, or not read.
+        let _ = tokio::time::timeout(PATIENCE, writer.shutdown()).await;
+        why
     }
 }
 

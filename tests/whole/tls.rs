@@ -1,13 +1,14 @@
 //! SIP over TLS: a softphone in every direction, certificates that are and are not believed, and a new one in between.
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::codecs::conversation;
-use crate::house::baresip::Speech;
+use crate::house::baresip::{Phone, Speech};
 use crate::house::certificates::{Authority, Signed};
 use crate::house::secured::{Line, listening};
-use crate::house::{Daemon, cli, draw, in_own_network};
+use crate::house::{Daemon, cli, draw, has, in_own_network, jiesu, root, skip};
 
 /// Signalling and audio are secured: baresip over TLS with SRTP, whose keys (SDES) only TLS keeps secret.
 #[test]
@@ -98,4 +99,60 @@ fn an_expired_certificate_is_a_fault_and_no_dead_line() {
     assert_eq!(out.status.code(), Some(1), "{said}");
     assert!(said.contains("sip.tls.certificate: \"tls/jiesu.pem\" has expired"), "{said}");
     assert_eq!(daemon.stop(Duration::from_secs(10)), 0);
+}
+
+/// A call of ours to a carrier whose first address shows a certificate that is not the carrier's: nothing is said to it, and
+/// the second address gets the call, every message of it over TLS.
+#[test]
+fn a_call_of_ours_goes_to_the_carrier_and_to_nobody_who_stands_in_its_place() {
+    if !has("baresip") {
+        return skip("baresip is not installed");
+    }
+    if !in_own_network("tls::a_call_of_ours_goes_to_the_carrier_and_to_nobody_who_stands_in_its_place") {
+        return;
+    }
+    let (us, carrier, other) = (Authority::new("us"), Authority::new("carrier"), Authority::new("other"));
+    let number = format!("138{:08}", draw(100_000_000));
+    let mut plan = listening(&us.sign("127.0.0.1"));
+    plan.files.push(("tls/carrier.pem".into(), carrier.pem()));
+    plan.files.push((
+        "trunks/carrier.toml".into(),
+        "addresses = [\"127.0.0.1\"]\noutbound = [\"tls:127.0.0.1:5071\", \"tls:127.0.0.1:5091\"]\n\
+         [tls]\nca = \"tls/carrier.pem\"\nnames = [\"sbc1.carrier.example\", \"sbc2.carrier.example\"]\n"
+            .into(),
+    ));
+    let flow = fs::read_to_string(root().join("config/flows/main.toml")).expect("the shipped flow");
+    assert!(flow.contains("sip:operator@127.0.0.1:5061"), "the shipped flow's operator has moved");
+    let target = format!("sip:{number}@carrier");
+    plan.files.push(("flows/main.toml".into(), flow.replace("sip:operator@127.0.0.1:5061", &target)));
+    let daemon = Daemon::start(&plan);
+    let mic = daemon.folder.join("carrier.wav");
+    fs::write(&mic, jiesu::audio::wav::bytes(&vec![0i16; 8000 * 60], 8000)).expect("write");
+    let speech = Speech { codecs: "PCMA/8000/1", rate: 8_000, account: ";answermode=auto" };
+    let mut wrong = Phone::secured(&number, &mic, 5070, &speech, &other.sign("sbc1.carrier.example"));
+    let mut right = Phone::secured(&number, &mic, 5090, &speech, &carrier.sign("sbc2.carrier.example"));
+    let caller = Command::new(jiesu())
+        .args(["call", &format!("sip:12345@{}", daemon.sip), "--dtmf", "0@1s", "--max", "30s", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the test telephone runs");
+    let call_id = right.wait("CALL_ESTABLISHED", Duration::from_secs(30))["id"].as_str().expect("an id").to_owned();
+    right.command("hangup", "");
+    right.wait("CALL_CLOSED", Duration::from_secs(10));
+    daemon.wait_metric(&refused("tls_unknown_issuer"), 1.0);
+    assert_eq!(daemon.metric("jiesu_trunk_failover_total"), 1.0);
+    while let Some(event) = wrong.next(Duration::from_millis(100)) {
+        assert_ne!(event["type"], "CALL_INCOMING", "the impostor was called: {event}");
+    }
+    // The ladder shows it in the clear.
+    let out = cli(&daemon.folder, &["trace", &call_id, "--full", "--at", &daemon.web.to_string()]);
+    let ladder = String::from_utf8_lossy(&out.stdout).into_owned();
+    let ours = daemon.tls.expect("it listens for TLS");
+    for part in ["INVITE sip:", &format!("Via: SIP/2.0/TLS {ours}"), &format!("Contact: <sip:{ours};transport=tls>")] {
+        assert!(ladder.contains(part), "{part:?} is not in\n{ladder}");
+    }
+    assert!(ladder.contains("BYE sip:") && !ladder.contains("SIP/2.0/UDP"), "{ladder}");
+    let report = caller.wait_with_output().expect("our child");
+    assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stdout));
+    daemon.wait_tickets(1, Duration::from_secs(10));
 }

@@ -4,6 +4,7 @@
 pub mod baresip;
 pub mod certificates;
 pub mod hear;
+pub mod kamailio;
 pub mod secured;
 pub mod sipp;
 pub mod speech;

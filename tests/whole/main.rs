@@ -6,6 +6,7 @@ mod house;
 mod codecs;
 mod dialogs;
 mod durability;
+mod edge;
 mod endings;
 mod hearing;
 mod junk;

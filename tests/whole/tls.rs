@@ -1,6 +1,8 @@
 //! SIP over TLS: a softphone in every direction, certificates that are and are not believed, and a new one in between.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -155,4 +157,43 @@ fn a_call_of_ours_goes_to_the_carrier_and_to_nobody_who_stands_in_its_place() {
     let report = caller.wait_with_output().expect("our child");
     assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stdout));
     daemon.wait_tickets(1, Duration::from_secs(10));
+}
+
+/// A trunk that must be secured from now on: whoever came before without a certificate, over TLS or TCP, is heard no more.
+#[test]
+fn who_came_in_before_must_show_a_certificate_too() {
+    if !in_own_network("tls::who_came_in_before_must_show_a_certificate_too") {
+        return;
+    }
+    let (us, carrier) = (Authority::new("us"), Authority::new("carrier"));
+    let mut plan = listening(&us.sign("127.0.0.1"));
+    plan.files.push(("tls/carrier.pem".into(), carrier.pem()));
+    let daemon = Daemon::start(&plan);
+    let at = daemon.tls.expect("it listens for TLS");
+    let mut before = Line::open(at, us.client(None)).expect("nothing is asked");
+    assert_eq!(before.code("OPTIONS").expect("it is listed"), 200);
+    let options = before.ask("OPTIONS").replace("SIP/2.0/TLS", "SIP/2.0/TCP");
+    let mut plain = TcpStream::connect(daemon.tcp).expect("it listens");
+    plain.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket option");
+    let mut heard = |answer: &mut Vec<u8>| {
+        plain.write_all(options.as_bytes()).expect("it is open");
+        let mut buffer = [0; 4096];
+        plain.read(&mut buffer).map(|length| answer.extend_from_slice(&buffer[..length]))
+    };
+    let mut answer = Vec::new();
+    heard(&mut answer).expect("an answer");
+    assert!(answer.starts_with(b"SIP/2.0 200 "), "{}", String::from_utf8_lossy(&answer));
+    let tls = "[tls]\nca = \"tls/carrier.pem\"\nnames = [\"sbc.example\"]\nrequired = true\n";
+    let trunk = format!("addresses = [\"127.0.0.1\"]\n{tls}");
+    fs::write(daemon.folder.join("trunks/carrier.toml"), trunk).expect("write");
+    daemon.signal("-HUP");
+    daemon.wait_metric("jiesu_reloads_total{result=\"taken\"}", 1.0);
+    assert!(before.code("OPTIONS").is_err(), "it was heard without a certificate");
+    let mut answer = Vec::new();
+    // It is closed, or reset since it had more to say.
+    let _ = heard(&mut answer);
+    assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+    daemon.wait_metric(&refused("not_secured"), 2.0);
+    let mut after = Line::open(at, us.client(Some(&carrier.sign("sbc.example")))).expect("it is believed");
+    assert_eq!(after.code("OPTIONS").expect("it is the trunk"), 200);
 }

@@ -10,7 +10,7 @@ use super::endpoint::{DialogId, Flow, Transport};
 use super::message::Message;
 use super::name::{Method, Name};
 use super::session;
-use super::uri::Uri;
+use super::uri::{Scheme, Uri};
 
 pub use extensions::{Ack, Fork, Held, MAX_FORKS, Offer, Peer, Referral, Reliable, Retry, Sent, Unpracked};
 
@@ -210,13 +210,18 @@ impl Dialog {
             .header(Name::Contact, contact)
     }
 
+    /// Whether the next hop, a route or the target, is a `sips:` URI.
+    pub fn is_sips(&self) -> bool {
+        let text = self.routes.first().map_or(self.target.as_str(), |route| inner(route));
+        Uri::parse(text.as_bytes()).is_ok_and(|uri| uri.scheme == Scheme::Sips)
+    }
+
     /// The address that our requests should go to: the first route, else the target; `None` for names.
     pub fn next_hop(&self) -> Option<(SocketAddr, Transport)> {
         let text = self.routes.first().map_or(self.target.as_str(), |route| inner(route));
         let uri = Uri::parse(text.as_bytes()).ok()?;
-        let tcp = uri.param("transport").is_some_and(|t| t.eq_ignore_ascii_case(b"tcp"));
-        let transport = if tcp { Transport::Tcp } else { Transport::Udp };
-        Some((SocketAddr::new(uri.ip()?, uri.port.unwrap_or(5060)), transport))
+        let transport = Transport::of(&uri);
+        Some((SocketAddr::new(uri.ip()?, uri.port.unwrap_or(transport.usual_port())), transport))
     }
 }
 
@@ -269,5 +274,8 @@ mod tests {
             dialog(&["<sip:p1@192.0.2.1;lr;transport=tcp>"]).next_hop(),
             Some(("192.0.2.1:5060".parse().unwrap(), Transport::Tcp))
         );
+        for secured in ["<sip:p1@192.0.2.1;lr;transport=TLS>", "<sips:p1@192.0.2.1;lr>"] {
+            assert_eq!(dialog(&[secured]).next_hop(), Some(("192.0.2.1:5061".parse().unwrap(), Transport::Tls)));
+        }
     }
 }

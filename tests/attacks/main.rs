@@ -18,6 +18,7 @@ mod scanners;
 mod sdp;
 mod secured;
 mod syntax;
+mod tls;
 mod transactions;
 mod trust;
 mod watch;

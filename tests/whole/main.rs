@@ -16,6 +16,7 @@ mod manners;
 mod sipp;
 mod soak;
 mod softphone;
+mod tls;
 mod trace;
 mod transfer;
 mod trunks;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::tls::Tls;
 use super::trace::Trace;
 use crate::sip::endpoint::{Command, DialogId, Ids, Transport};
 use crate::sip::trunk::{Trunk, Trunks};
@@ -26,7 +27,9 @@ pub struct Handle {
     pub(super) ids: Ids,
     pub(super) udp: Option<SocketAddr>,
     pub(super) tcp: Option<SocketAddr>,
+    pub(super) tls: Option<SocketAddr>,
     pub(super) trunks: Arc<watch::Sender<Trunks>>,
+    pub(super) secrets: Arc<watch::Sender<Tls>>,
     pub(super) trace: Trace,
 }
 
@@ -56,6 +59,7 @@ impl Handle {
         match transport {
             Transport::Udp => self.udp,
             Transport::Tcp => self.tcp,
+            Transport::Tls => self.tls,
         }
     }
 
@@ -67,6 +71,11 @@ impl Handle {
     /// From now on these are the trunks. Calls that run go on.
     pub fn replace_trunks(&self, trunks: Trunks) {
         self.trunks.send_replace(trunks);
+    }
+
+    /// From now on these are the certificates. Connections that are open go on.
+    pub fn replace_tls(&self, tls: Tls) {
+        self.secrets.send_modify(|secrets| secrets.replace(tls));
     }
 
     /// The messages of the last calls.

@@ -42,6 +42,7 @@ impl Endpoint {
             Method::Update if code >= 200 => self.update_response(now, id, dialog, code, message),
             Method::Refer => self.refer_answered(dialog, code),
             Method::Bye if code >= 200 => self.left(dialog),
+            Method::Options | Method::Register => self.asked_for(dialog, id, code, Some(message)),
             _ => {}
         }
     }

@@ -121,6 +121,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     };
     others.push(("intake", tokio::spawn(intake::task::run(intake, stop.clone()))));
 
+    others.push(("peers", tokio::spawn(sip::task::peers::run(handle.clone(), stop.clone()))));
     let trace = handle.trace().clone();
     let health = Health::new(checks(handle, media.clone(), store.clone()));
     let listener = TcpListener::bind(config.main.web.listen).await;

@@ -4,6 +4,7 @@
 //! passwords come through a reader that is handed in, so that none stands in a configuration file.
 
 mod cidr;
+pub mod health;
 pub mod number;
 mod written;
 
@@ -68,6 +69,8 @@ pub struct Trunk {
     pub outbound: Vec<Peer>,
     /// How long a peer of `outbound` may say nothing at all before the next is tried.
     pub silence: Duration,
+    /// How the addresses of `outbound` are asked whether they are there; `None`: not at all.
+    pub keepalive: Option<health::Settings>,
     pub limits: Limits,
     pub numbers: number::Rules,
     /// P-Asserted-Identity is believed (RFC 3325 section 5: only from a peer that is trusted).
@@ -84,6 +87,7 @@ impl Trunk {
             addresses,
             outbound: Vec::new(),
             silence: Duration::from_secs(4),
+            keepalive: None,
             limits: Limits::default(),
             numbers: number::Rules::default(),
             trust_identity: false,

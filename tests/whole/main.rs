@@ -12,6 +12,7 @@ mod junk;
 mod kill;
 mod lines;
 mod manners;
+mod peers;
 mod sipp;
 mod soak;
 mod softphone;

@@ -128,7 +128,8 @@ fn destination(desk: &Desk, passenger: &Passenger<'_>, target: &str) -> Result<D
 /// `sip:NUMBER@TRUNK`: to the first of the trunk's addresses, and on to the others where it must be.
 fn over(desk: &Desk, passenger: &Passenger<'_>, uri: &Uri<'_>, trunk: &Trunk) -> Result<Destination, &'static str> {
     let number = trunk.numbers.outward(&uri.number().ok_or("no number stands before the trunk's name")?);
-    let (first, further) = trunk.outbound.split_first().ok_or("the trunk has no `outbound`")?;
+    let outbound = desk.sip.peers().order(trunk);
+    let (first, further) = outbound.split_first().ok_or("the trunk has no `outbound`")?;
     let ip = first.address.ip();
     let local = route_to(ip).map_err(|_| "there is no route to the trunk")?;
     let ours = desk.originator.advertised.of(local, ip);

@@ -118,14 +118,16 @@ impl Originator {
     pub async fn call(&self, destination: &Destination, beside: Option<LegId>) -> Result<Outbound, NoCall> {
         let mut ended = self.call_at(destination, beside).await;
         let Some(over) = &destination.over else { return ended };
-        for peer in &over.further {
-            match &ended {
-                Err(why) if why.is_the_way() => {
-                    tracing::warn!(trunk = %over.trunk, %why, next = %peer.address, "the trunk's next address is tried");
-                    metrics::counter!("jiesu_trunk_failover_total", "trunk" => over.trunk.to_string()).increment(1);
-                }
-                _ => break,
-            }
+        let mut at = Peer { address: destination.to, transport: destination.transport };
+        let mut further = over.further.iter();
+        while let Err(why) = &ended
+            && why.is_the_way()
+        {
+            self.sip.peers().failed(&over.trunk, &at);
+            let Some(peer) = further.next() else { break };
+            at = *peer;
+            tracing::warn!(trunk = %over.trunk, %why, next = %peer.address, "the trunk's next address is tried");
+            metrics::counter!("jiesu_trunk_failover_total", "trunk" => over.trunk.to_string()).increment(1);
             let uri = format!("sip:{}@{}", over.number, peer.address);
             let next = Destination { uri, to: peer.address, transport: peer.transport, ..destination.clone() };
             ended = self.call_at(&next, beside).await;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::peers::Peers;
 use super::trace::Trace;
-use crate::sip::endpoint::{Command, DialogId, Ids, Transport};
+use crate::sip::endpoint::{Command, DialogId, Ids, Request, Response, Transport};
 use crate::sip::trunk::{Trunk, Trunks};
 
 /// The task has ended.
@@ -16,6 +17,7 @@ pub struct Stopped;
 
 pub(super) enum Ask {
     Command(Command),
+    Request(Request, oneshot::Sender<Response>),
     Turn(oneshot::Sender<()>),
 }
 
@@ -28,6 +30,7 @@ pub struct Handle {
     pub(super) tcp: Option<SocketAddr>,
     pub(super) trunks: Arc<watch::Sender<Trunks>>,
     pub(super) trace: Trace,
+    pub(super) peers: Peers,
 }
 
 impl Handle {
@@ -67,6 +70,11 @@ impl Handle {
     /// From now on these are the trunks. Calls that run go on.
     pub fn replace_trunks(&self, trunks: Trunks) {
         self.trunks.send_replace(trunks);
+    }
+
+    /// What is known of the carriers' addresses.
+    pub fn peers(&self) -> &Peers {
+        &self.peers
     }
 
     /// The messages of the last calls.

@@ -1,5 +1,6 @@
 //! The grammar of `trunks/*.toml`.
 
+use super::health;
 use super::number::{Form, Rules};
 use super::{Limits, Login, Peer, Trunk, Trunks, Unlisted, Users};
 use crate::sip::auth::{Algorithm, Credentials};
@@ -42,6 +43,10 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
     let mut trunk = Trunk::new(name, addresses(table));
     trunk.outbound = outbound(table);
     trunk.silence = table.duration("silence").or("4s", "500ms".."32s");
+    if let Some(mut keepalive) = table.table("keepalive") {
+        trunk.keepalive = Some(health::Settings::read(&mut keepalive));
+        keepalive.finish();
+    }
     trunk.trust_identity = table.flag("trust_identity").or(false);
     if let Some(mut limits) = table.table("limits") {
         trunk.limits = Limits {

@@ -13,6 +13,7 @@ mod event;
 mod expire;
 mod inside;
 pub mod outside;
+mod redirect;
 mod refer;
 mod refresh;
 mod reliable;
@@ -320,6 +321,11 @@ impl Endpoint {
     /// From now on these are the trunks.
     pub fn replace_trunks(&mut self, trunks: Trunks) {
         self.config.trunks = trunks;
+    }
+
+    /// The Call-ID of a dialog that lives.
+    pub fn call_id(&self, dialog: DialogId) -> Option<&[u8]> {
+        self.dialogs.get(&dialog).map(|dialog| &*dialog.call_id)
     }
 
     pub fn poll(&mut self) -> Option<Output> {

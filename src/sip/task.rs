@@ -218,6 +218,13 @@ impl Task {
             match ask {
                 Ask::Command(command) => self.command(command),
                 Ask::Request(request, answer) => self.ask(request, answer),
+                Ask::Call(call, invite) => {
+                    let dialog = invite.dialog;
+                    self.command(Command::Invite(invite));
+                    if let Some(call_id) = self.endpoint.call_id(dialog) {
+                        self.trace.name(call, call_id);
+                    }
+                }
                 Ask::Turn(answer) => {
                     if answer.send(()).is_err() {
                         tracing::debug!("whoever asked whether SIP turns did not wait");

@@ -31,7 +31,7 @@ type Script = dyn FnMut(&str) -> Vec<Answer> + Send;
 
 pub struct Carrier {
     pub address: SocketAddr,
-    heard: Arc<Mutex<Vec<String>>>,
+    heard: Arc<Mutex<Vec<(Instant, String)>>>,
     script: Arc<Mutex<Box<Script>>>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -69,7 +69,7 @@ impl Carrier {
                 }
                 let method = text.split(' ').next().unwrap_or_default();
                 let answers = known.entry(format!("{method} {}", header(&text, "Via"))).or_insert_with(|| {
-                    log.lock().expect("no panic").push(text.clone());
+                    log.lock().expect("no panic").push((Instant::now(), text.clone()));
                     let answers = (rules.lock().expect("no panic"))(&text);
                     answers.iter().map(|answer| response(&text, answer, address)).collect()
                 });
@@ -88,8 +88,13 @@ impl Carrier {
 
     /// Every request so far of this method, without repetitions.
     pub fn heard(&self, method: &str) -> Vec<String> {
+        self.times(method).into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// As [`Carrier::heard`], with the time of each.
+    pub fn times(&self, method: &str) -> Vec<(Instant, String)> {
         let heard = self.heard.lock().expect("no panic");
-        heard.iter().filter(|text| text.split(' ').next() == Some(method)).cloned().collect()
+        heard.iter().filter(|(_, text)| text.split(' ').next() == Some(method)).cloned().collect()
     }
 
     /// Waits until it has heard so many.

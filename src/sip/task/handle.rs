@@ -7,7 +7,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::peers::Peers;
 use super::trace::Trace;
-use crate::sip::endpoint::{Command, DialogId, Ids, Request, Response, Transport};
+use crate::id::CallId;
+use crate::sip::endpoint::{Command, DialogId, Ids, Invite, Request, Response, Transport};
 use crate::sip::trunk::{Trunk, Trunks};
 
 /// The task has ended.
@@ -18,6 +19,8 @@ pub struct Stopped;
 pub(super) enum Ask {
     Command(Command),
     Request(Request, oneshot::Sender<Response>),
+    /// Command::Invite, a leg of this call of ours.
+    Call(CallId, Box<Invite>),
     Turn(oneshot::Sender<()>),
 }
 
@@ -40,6 +43,14 @@ impl Handle {
     /// The task has ended.
     pub async fn send(&self, command: Command) -> Result<(), Stopped> {
         self.asks.send(Ask::Command(command)).await.map_err(|_| Stopped)
+    }
+
+    /// Begins a leg of this call of ours: [`Command::Invite`], and the trace shows its messages with the call's.
+    ///
+    /// # Errors
+    /// The task has ended.
+    pub async fn call(&self, of: CallId, invite: Invite) -> Result<(), Stopped> {
+        self.asks.send(Ask::Call(of, Box::new(invite))).await.map_err(|_| Stopped)
     }
 
     /// Hands a command over without waiting, for places that cannot (drop). Without room it is lost and counted.

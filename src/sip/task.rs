@@ -12,6 +12,7 @@ mod junk;
 mod limit;
 mod local;
 pub mod peers;
+pub mod registrar;
 mod tcp;
 mod trace;
 mod udp;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::auth::{Algorithm, Credentials};
 use super::endpoint::{Transport, TrunkName};
+use super::registration;
 
 pub use cidr::{Cidr, NotANetwork};
 pub use written::{PasswordFrom, ReadPassword};
@@ -71,6 +72,8 @@ pub struct Trunk {
     pub silence: Duration,
     /// How the addresses of `outbound` are asked whether they are there; `None`: not at all.
     pub keepalive: Option<health::Settings>,
+    /// Our registration with it.
+    pub register: Option<registration::Wanted>,
     pub limits: Limits,
     pub numbers: number::Rules,
     /// P-Asserted-Identity is believed (RFC 3325 section 5: only from a peer that is trusted).
@@ -88,6 +91,7 @@ impl Trunk {
             outbound: Vec::new(),
             silence: Duration::from_secs(4),
             keepalive: None,
+            register: None,
             limits: Limits::default(),
             numbers: number::Rules::default(),
             trust_identity: false,

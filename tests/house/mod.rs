@@ -284,6 +284,14 @@ impl Daemon {
         self.wait(limit)
     }
 
+    /// As [`Daemon::stop`]; what was in `file` then lies in `copy`.
+    pub fn stop_keeping(mut self, limit: Duration, file: &Path, copy: &Path) -> i32 {
+        self.signal("-TERM");
+        let code = self.wait(limit);
+        fs::copy(file, copy).expect("copied");
+        code
+    }
+
     pub fn wait(&mut self, limit: Duration) -> i32 {
         let start = Instant::now();
         loop {

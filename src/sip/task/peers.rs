@@ -2,6 +2,7 @@
 //!
 //! Drives [`Health`]. What it finds out is in [`Peers`], which whoever calls looks at.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -11,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Handle;
 use super::asking::{Question, uri_of};
+use crate::sip::endpoint::TrunkName;
 use crate::sip::endpoint::outside::Asked;
+use crate::sip::registration::Standing;
 use crate::sip::trunk::health::{Address, Change, Health, State};
 use crate::sip::trunk::{Peer, Trunk, Trunks};
 
@@ -19,13 +22,19 @@ use crate::sip::trunk::{Peer, Trunk, Trunks};
 #[derive(Debug, Clone)]
 pub struct Peers {
     health: Arc<Mutex<Health>>,
+    /// How our registrations stand.
+    standing: Arc<Mutex<HashMap<TrunkName, Standing>>>,
     /// A call has found out something: a question is due at once.
     hurry: Arc<Notify>,
 }
 
 impl Default for Peers {
     fn default() -> Peers {
-        Peers { health: Arc::new(Mutex::new(Health::new(rand::random()))), hurry: Arc::default() }
+        Peers {
+            health: Arc::new(Mutex::new(Health::new(rand::random()))),
+            standing: Arc::default(),
+            hurry: Arc::default(),
+        }
     }
 }
 
@@ -41,12 +50,25 @@ impl Peers {
     }
 
     /// A call found the address silent, full or without a way.
-    pub fn failed(&self, trunk: &crate::sip::TrunkName, peer: &Peer) {
+    pub fn failed(&self, trunk: &TrunkName, peer: &Peer) {
         let change = self.health().failed(Instant::now(), &Address::of(trunk, peer));
         if let Some(change) = change {
             tell(&change);
             self.hurry.notify_one();
         }
+    }
+
+    /// How our registration with a trunk stands, where it has one.
+    pub fn standing(&self, trunk: &str) -> Option<Standing> {
+        self.standings().get(trunk).copied()
+    }
+
+    pub(super) fn stands(&self, trunk: &TrunkName, standing: Standing) {
+        self.standings().insert(trunk.clone(), standing); // as many as trunk files ever had [register]
+    }
+
+    fn standings(&self) -> MutexGuard<'_, HashMap<TrunkName, Standing>> {
+        self.standing.lock().expect("nothing panics while holding this lock")
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {

@@ -5,6 +5,7 @@ use super::number::{Form, Rules};
 use super::{Limits, Login, Peer, Trunk, Trunks, Unlisted, Users};
 use crate::sip::auth::{Algorithm, Credentials};
 use crate::sip::endpoint::Transport;
+use crate::sip::registration::Wanted;
 use crate::written::{Faults, Source, Table, Written};
 
 /// Where a password is. It never stands in a configuration file, a log or an error.
@@ -46,6 +47,15 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
     if let Some(mut keepalive) = table.table("keepalive") {
         trunk.keepalive = Some(health::Settings::read(&mut keepalive));
         keepalive.finish();
+    }
+    if let Some(mut register) = table.table("register") {
+        trunk.register = Some(Wanted::read(&mut register));
+        register.finish();
+    }
+    if !table.has("outbound") {
+        for key in ["keepalive", "register"].into_iter().filter(|key| table.has(key)) {
+            table.fault(key, "has nobody to ask", "write outbound = [\"ADDRESS:PORT\"], or remove the table");
+        }
     }
     trunk.trust_identity = table.flag("trust_identity").or(false);
     if let Some(mut limits) = table.table("limits") {

@@ -125,6 +125,8 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     others.push(("intake", tokio::spawn(intake::task::run(intake, stop.clone()))));
 
     others.push(("peers", tokio::spawn(sip::task::peers::run(handle.clone(), stop.clone()))));
+    let resolvers = config.main.sip.resolvers.clone();
+    others.push(("resolver", tokio::spawn(sip::task::resolve::run(handle.clone(), resolvers, stop.clone()))));
     let leave = CancellationToken::new();
     let registrar = tokio::spawn(sip::task::registrar::run(handle.clone(), leave.clone()));
     let trace = handle.trace().clone();

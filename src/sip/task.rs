@@ -13,6 +13,7 @@ mod limit;
 mod local;
 pub mod peers;
 pub mod registrar;
+pub mod resolve;
 mod tcp;
 mod trace;
 mod udp;
@@ -133,6 +134,8 @@ impl Bound {
             udp: self.udp().first().copied(),
             tcp: self.tcp().first().copied(),
             trunks: Arc::new(send_trunks),
+            written: Arc::new(watch::channel(self.trunks.clone()).0),
+            known: resolve::Known::default(),
             trace: Trace::default(),
             peers: peers::Peers::default(),
         };

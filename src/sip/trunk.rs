@@ -5,6 +5,7 @@
 
 mod cidr;
 pub mod health;
+pub mod locate;
 pub mod number;
 mod written;
 
@@ -66,7 +67,12 @@ pub struct Users {
 pub struct Trunk {
     pub name: TrunkName,
     pub addresses: Vec<Cidr>,
-    /// Where calls of ours go: the first that takes them.
+    /// Names whose addresses are this trunk's too (`srv:` in `addresses`), and those addresses, as far as they are known.
+    pub listed: Vec<locate::Place>,
+    pub found: Vec<Cidr>,
+    /// Where calls of ours go, as it is written.
+    pub ways: Vec<locate::Way>,
+    /// Where they go, as far as it is known: the first that takes them.
     pub outbound: Vec<Peer>,
     /// How long a peer of `outbound` may say nothing at all before the next is tried.
     pub silence: Duration,
@@ -88,6 +94,9 @@ impl Trunk {
         Trunk {
             name: name.into(),
             addresses,
+            listed: Vec::new(),
+            found: Vec::new(),
+            ways: Vec::new(),
             outbound: Vec::new(),
             silence: Duration::from_secs(4),
             keepalive: None,
@@ -102,8 +111,25 @@ impl Trunk {
 
     /// Whether `ip` is this trunk's: one of its networks, or one that calls of ours go to.
     fn lists(&self, ip: IpAddr) -> bool {
-        self.addresses.iter().any(|net| net.contains(ip))
+        self.addresses.iter().chain(&self.found).any(|net| net.contains(ip))
             || self.outbound.iter().any(|peer| Cidr::host(peer.address.ip()).contains(ip))
+    }
+}
+
+impl Trunk {
+    /// Calls of ours may go to it, as far as its file says.
+    pub fn is_called(&self) -> bool {
+        !self.ways.is_empty() || !self.outbound.is_empty()
+    }
+
+    /// With what is known of the names in it.
+    fn located(&self, answers: &locate::Answers) -> Trunk {
+        let peers = |way: &locate::Way| match way {
+            locate::Way::At(peer) => vec![*peer],
+            locate::Way::Named(place) => answers.of(place).to_vec(),
+        };
+        let found = self.listed.iter().flat_map(|place| answers.of(place)).map(|peer| Cidr::host(peer.address.ip()));
+        Trunk { found: found.collect(), outbound: self.ways.iter().flat_map(peers).collect(), ..self.clone() }
     }
 }
 
@@ -117,6 +143,34 @@ pub struct Trunks {
 impl Trunks {
     pub fn new(list: Vec<Trunk>, unlisted: Unlisted) -> Trunks {
         Trunks { list: Arc::new(list), unlisted }
+    }
+
+    /// With what is known of the names in them; trunks without names stay as they are.
+    pub fn located(&self, answers: &locate::Answers) -> Trunks {
+        if self.places().is_empty() {
+            return self.clone();
+        }
+        let located = |trunk: &Trunk| {
+            if trunk.ways.is_empty() && trunk.listed.is_empty() { trunk.clone() } else { trunk.located(answers) }
+        };
+        Trunks { list: Arc::new(self.list.iter().map(located).collect()), unlisted: self.unlisted }
+    }
+
+    /// Every name in them, once.
+    pub fn places(&self) -> Vec<locate::Place> {
+        let mut list: Vec<locate::Place> = Vec::new();
+        for trunk in self.iter() {
+            let named = trunk.ways.iter().filter_map(|way| match way {
+                locate::Way::Named(place) => Some(place),
+                locate::Way::At(_) => None,
+            });
+            for place in named.chain(&trunk.listed) {
+                if !list.contains(place) {
+                    list.push(place.clone());
+                }
+            }
+        }
+        list
     }
 
     /// The trunk that lists `ip`.

@@ -3,6 +3,7 @@
 
 pub mod baresip;
 pub mod carrier;
+pub mod dns;
 pub mod hear;
 pub mod sipp;
 pub mod speech;

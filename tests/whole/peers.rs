@@ -4,6 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::house::carrier::{Answer, Carrier, header};
+use crate::house::dns::{Data, NameServer, record};
 use crate::house::sipp::Run;
 use crate::house::{Daemon, Plan, draw, hear, in_own_network, jiesu, root};
 
@@ -171,4 +172,77 @@ fn the_time_to_ring_is_not_given_again_for_each_address() {
     // 4 s for the first, 1 s for the second: if each had its five, the second would have more than the first.
     assert!(end - second < second - first, "{:?} after {:?}", end - second, second - first);
     daemon.wait_log("reason=\"no_answer\"");
+}
+
+/// A carrier that is written by name alone: whom we call, and who may call us, is what DNS says, also where that changes,
+/// and also where DNS falls silent.
+#[test]
+fn a_carrier_is_found_by_its_name() {
+    if !in_own_network("peers::a_carrier_is_found_by_its_name") {
+        return;
+    }
+    let busy = |text: &str| vec![Answer::code(if text.starts_with("INVITE") { 486 } else { 200 })];
+    let at = |ip: &str| Carrier::on(std::net::UdpSocket::bind((ip, 0)).expect("loopback"), busy);
+    let carriers = [at("127.0.0.11"), at("127.0.0.12")];
+    // The last may be asked only where NAPTR is not.
+    let zone = |first: &Carrier, second: &Carrier| {
+        let host = |name: &str, carrier: &Carrier| record(name, Data::Address(carrier.address.ip()));
+        let srv =
+            |priority, carrier: &Carrier, target: &str| Data::Srv(priority, 0, carrier.address.port(), target.into());
+        vec![
+            record("carrier.example", Data::Naptr(20, 1, "SIP+D2T".into(), "_sip._tcp.carrier.example".into())),
+            record("carrier.example", Data::Naptr(10, 1, "SIP+D2U".into(), "_udp.elsewhere.example".into())),
+            record("_udp.elsewhere.example", srv(20, second, "b.elsewhere.example")),
+            record("_udp.elsewhere.example", srv(10, first, "a.elsewhere.example")),
+            host("a.elsewhere.example", first),
+            host("b.elsewhere.example", second),
+        ]
+    };
+    let dns = NameServer::start(zone(&carriers[0], &carriers[1]));
+    let mut plan = Plan::default();
+    plan.edits.push(("#: resolvers = [\"192.0.2.53\"]".into(), format!("resolvers = [\"{}\"]", dns.address)));
+    // Nobody but the carrier may call, and the shipped trunk lists loopback: that one is taken out.
+    plan.files.push(("trunks/local.toml".into(), "addresses = [\"127.0.0.1\"]\n".into()));
+    plan.files.push((
+        "trunks/carrier.toml".into(),
+        "addresses = [\"srv:carrier.example\"]\noutbound = [\"carrier.example\"]\n".into(),
+    ));
+    let flow = std::fs::read_to_string(root().join("config/flows/main.toml")).expect("the shipped flow");
+    plan.files
+        .push(("flows/main.toml".into(), flow.replace("operator@127.0.0.1:5061", &format!("{}@carrier", number()))));
+    let daemon = Daemon::start(&plan);
+    daemon.wait_log("a name of a trunk is found");
+    let calls = |count: [usize; 2]| {
+        let _caller = Caller::new(&daemon);
+        carriers.iter().zip(count).for_each(|(carrier, count)| drop(carrier.wait("INVITE", count)));
+        assert_eq!(carriers.each_ref().map(|carrier| carrier.heard("INVITE").len()), count);
+    };
+    calls([1, 0]);
+    let asked = dns.asked();
+    assert!(asked.contains(&"_udp.elsewhere.example 33".to_owned()), "the name that NAPTR gives: {asked:?}");
+    assert!(!asked.contains(&"_sip._udp.carrier.example 33".to_owned()), "a guess where NAPTR is: {asked:?}");
+    // Its address is the carrier's, any other one nobody's.
+    let answered = |from: &str| {
+        let socket = std::net::UdpSocket::bind((from, 0)).expect("loopback");
+        socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a time-out");
+        let us = socket.local_addr().expect("bound");
+        let request = format!(
+            "OPTIONS sip:x@h SIP/2.0\r\nVia: SIP/2.0/UDP {us};rport;branch=z9hG4bK{}\r\nMax-Forwards: 70\r\n\
+             From: <sip:a@h>;tag=1\r\nTo: <sip:x@h>\r\nCall-ID: {us}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+            draw(u64::MAX)
+        );
+        // Asked some times: no single lost datagram decides.
+        (0..6).any(|_| {
+            socket.send_to(request.as_bytes(), daemon.sip).expect("loopback");
+            socket.recv(&mut [0; 2048]).is_ok()
+        })
+    };
+    assert!(answered("127.0.0.12") && !answered("127.0.0.13"));
+    // The first one goes; then DNS says nothing any more, and the last answer counts.
+    dns.now(Some(zone(&carriers[1], &carriers[1])));
+    daemon.wait_log("addresses=\"127.0.0.12");
+    dns.now(None);
+    daemon.wait_log("is not found; the last answer counts");
+    calls([1, 1]);
+    assert!(answered("127.0.0.12") && !answered("127.0.0.11"));
 }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::peers::Peers;
+use super::resolve::Known;
 use super::trace::Trace;
 use crate::id::CallId;
 use crate::sip::endpoint::{Command, DialogId, Ids, Invite, Request, Response, Transport};
-use crate::sip::trunk::{Trunk, Trunks};
+use crate::sip::trunk::locate::{Learnt, Place};
+use crate::sip::trunk::{Peer, Trunk, Trunks};
 
 /// The task has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +34,9 @@ pub struct Handle {
     pub(super) udp: Option<SocketAddr>,
     pub(super) tcp: Option<SocketAddr>,
     pub(super) trunks: Arc<watch::Sender<Trunks>>,
+    /// The trunks as they are written, without what DNS says.
+    pub(super) written: Arc<watch::Sender<Trunks>>,
+    pub(super) known: Known,
     pub(super) trace: Trace,
     pub(super) peers: Peers,
 }
@@ -80,7 +85,28 @@ impl Handle {
 
     /// From now on these are the trunks. Calls that run go on.
     pub fn replace_trunks(&self, trunks: Trunks) {
-        self.trunks.send_replace(trunks);
+        self.written.send_replace(trunks);
+        self.publish();
+    }
+
+    /// DNS has an answer.
+    pub(super) fn learn(&self, place: &Place, peers: Vec<Peer>) -> Learnt {
+        let written = self.written.borrow().places();
+        let learnt = {
+            let mut known = self.known.lock().expect("nothing panics while holding this lock");
+            known.keep(|place| written.contains(place));
+            known.learn(place, peers)
+        };
+        if learnt != Learnt::Nothing {
+            self.publish();
+        }
+        learnt
+    }
+
+    fn publish(&self) {
+        let known = self.known.lock().expect("nothing panics while holding this lock");
+        // While the lock is held: of two that publish at once the later one knows all.
+        self.trunks.send_replace(self.written.borrow().located(&known));
     }
 
     /// What is known of the carriers' addresses.

@@ -205,6 +205,25 @@ fn a_peer_that_says_nothing_is_given_up_early_and_a_100_is_something() {
 }
 
 #[test]
+fn a_prack_is_challenged_before_the_answer() {
+    let mut desk = calling();
+    let invite = desk.only();
+    desk.gets(response(&invite, 183, "Require: 100rel\r\nRSeq: 7\r\n"));
+    let prack = desk.only();
+    desk.gets(response(&prack, 407, &asks("Proxy-Authenticate", "carrier.example", "n", "")));
+    let again = desk.only();
+    assert!(again.header(Name::ProxyAuthorization).is_some());
+    assert_eq!(again.header(Name::RAck), prack.header(Name::RAck));
+    assert_eq!(again.cseq().map(|(number, _)| number), prack.cseq().map(|(number, _)| number + 1));
+    // After the CANCEL nobody asks for it any more.
+    let dialog = desk.dialog();
+    desk.command(Command::Cancel { dialog });
+    desk.sent.clear();
+    desk.gets(response(&again, 407, &asks("Proxy-Authenticate", "carrier.example", "n2", ", stale=true")));
+    assert!(desk.sent().is_empty());
+}
+
+#[test]
 fn requests_inside_a_call_are_challenged_too() {
     // The carrier's Allow decides what refreshes the session: UPDATE, or a re-INVITE.
     let timer = "Supported: timer\r\nRequire: timer\r\nSession-Expires: 90;refresher=uac\r\n";

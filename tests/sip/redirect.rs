@@ -11,7 +11,8 @@ use crate::desk::{Desk, flow};
 
 /// A call of ours, on the trunk or not.
 fn calling(trunk: bool) -> (Desk, Message) {
-    let list = vec![Trunk::new("t", vec!["192.0.2.0/24".parse().expect("a network")])];
+    let listing = |name: &str, net: &str| Trunk::new(name, vec![net.parse().expect("a network")]);
+    let list = vec![listing("t", "192.0.2.0/24"), listing("other", "198.51.100.0/24")];
     let mut desk = Desk::with(|config| config.trunks = Trunks::new(list, Unlisted::Drop));
     let dialog = desk.endpoint.ids().next();
     desk.command(Command::Invite(Box::new(Invite {
@@ -74,6 +75,7 @@ fn the_best_contact_of_the_trunk_is_called() {
 fn nobody_can_send_our_calls_elsewhere() {
     for (trunk, contacts) in [
         (true, "Contact: <sip:1@203.0.113.1>\r\n"),
+        (true, "Contact: <sip:1@198.51.100.1>\r\n"), // another trunk's, whose bill it would be
         (true, "Contact: <tel:+8610>\r\n"),
         (true, "Contact: <sip:1@192.0.2.5;transport=tcp>\r\n"),
         (true, ""),

@@ -8,6 +8,7 @@ mod check;
 mod classify;
 mod demo;
 mod outbox;
+mod phone;
 mod prompts;
 mod serve;
 mod ticket;

@@ -11,6 +11,7 @@ mod challenge;
 mod command;
 mod event;
 mod expire;
+mod inform;
 mod inside;
 mod refer;
 mod refresh;
@@ -302,6 +303,7 @@ impl Endpoint {
             Command::Hangup { dialog, reason } => self.hang_up(now, dialog, reason),
             Command::Acknowledge { dialog, sdp } => self.owed(dialog, sdp),
             Command::Refer { dialog, to, by } => self.refer(now, dialog, &to, by.as_deref()),
+            Command::Inform { dialog, content_type, body } => self.inform(now, dialog, content_type, &body),
             Command::Invite(invite) => self.invite(now, *invite),
             Command::Cancel { dialog } => self.cancel(now, dialog),
             Command::Drain(draining) => self.draining = draining,

@@ -10,6 +10,7 @@ mod extensions;
 mod link;
 mod login;
 mod midcall;
+mod outside;
 mod overload;
 mod soup;
 mod syntax;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{DialogId, Flow, ReferTo, TrunkName};
+use super::{DialogId, Flow, ReferTo, Request, TrunkName};
 
 /// What our side wants. A command for a dialog that has ended, or that does not fit its state, does nothing: the
 /// network was faster, and the event that says so is on its way.
@@ -61,6 +61,8 @@ pub enum Command {
         body: Bytes,
     },
     Invite(Box<Invite>),
+    /// A request outside calls; one Response follows.
+    Request(Box<Request>),
     /// The ACK of a call that was begun without an offer: the answer to the offer in Answered.
     Acknowledge {
         dialog: DialogId,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{DialogId, Flow, TrunkName};
+use super::{DialogId, Flow, Response, TrunkName};
 use crate::sip::message::Message;
 use crate::sip::reason::Reason;
 
@@ -71,6 +71,8 @@ pub enum Event {
     Referred { dialog: DialogId, code: u16, over: bool },
     /// `reason`: what the other side gave as its reason (RFC 3326).
     Ended { dialog: DialogId, why: Why, reason: Option<Reason> },
+    /// The one answer to a request of ours outside calls.
+    Response(Response),
     /// A message that was dropped or refused before it became anything; for counting.
     Refused { why: &'static str, flow: Flow },
 }
@@ -92,6 +94,7 @@ impl Event {
             | Event::Informed { dialog, .. }
             | Event::Referred { dialog, .. }
             | Event::Ended { dialog, .. } => Some(*dialog),
+            Event::Response(response) => Some(response.id),
             Event::Refused { .. } => None,
         }
     }

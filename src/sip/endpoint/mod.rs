@@ -13,6 +13,7 @@ mod event;
 mod expire;
 mod inform;
 mod inside;
+pub mod outside;
 mod refer;
 mod refresh;
 mod reliable;
@@ -35,6 +36,7 @@ use rand::{RngCore, SeedableRng};
 
 pub use command::{Command, Invite};
 pub use event::{Event, Why};
+pub use outside::{Asked, Request, Response};
 pub use refer::ReferTo;
 
 use super::client::Client;
@@ -181,6 +183,8 @@ struct ClientEntry {
     dialog: DialogId,
     /// An INVITE's: the To tag whose 2xx made the call. Other tags are forks that answered too late.
     answered: Option<Bytes>,
+    /// How many challenges it is the answer to, one after the other.
+    tries: u8,
 }
 
 /// See the module.
@@ -204,6 +208,8 @@ pub struct Endpoint {
     full: bool,
     overload: Overload,
     challenges: challenge::Challenges,
+    /// Requests of ours outside calls: never more than `clients`.
+    waiting: HashMap<DialogId, outside::Waiting>,
 }
 
 impl fmt::Debug for Endpoint {
@@ -253,6 +259,7 @@ impl Endpoint {
             full: false,
             overload,
             challenges: challenge::Challenges::default(),
+            waiting: HashMap::new(),
         }
     }
 
@@ -305,6 +312,7 @@ impl Endpoint {
             Command::Refer { dialog, to, by } => self.refer(now, dialog, &to, by.as_deref()),
             Command::Inform { dialog, content_type, body } => self.inform(now, dialog, content_type, &body),
             Command::Invite(invite) => self.invite(now, *invite),
+            Command::Request(request) => self.ask(now, *request),
             Command::Cancel { dialog } => self.cancel(now, dialog),
             Command::Drain(draining) => self.draining = draining,
             Command::Full(full) => self.full = full,

@@ -43,6 +43,7 @@ impl Endpoint {
             Method::Refer => self.refer_answered(dialog, code),
             Method::Info if code >= 200 => self.inform_answered(now, dialog, code),
             Method::Bye if code >= 200 => self.left(dialog),
+            Method::Options | Method::Register => self.asked_for(dialog, id, code, Some(message)),
             _ => {}
         }
     }

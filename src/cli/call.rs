@@ -212,8 +212,9 @@ async fn talk(arguments: &Arguments, mut outbound: Outbound, wav: Option<Arc<Pro
     }
     let ear = tempfile(outbound.dialog.0);
     let limits = || ListenLimits { no_input: arguments.max, silence: QUIET, max: arguments.max, end_keys: "" };
-    let listen =
-        |outbound: &Outbound, listen| tell(&outbound.leg, Command::Listen { listen, file: ear.clone(), limits: limits() });
+    let listen = |outbound: &Outbound, listen| {
+        tell(&outbound.leg, Command::Listen { listen, file: ear.clone(), limits: limits() })
+    };
     let mut listens = 0;
     if !quiet.is_empty() {
         listen(&outbound, listens);

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses its part of it
 
 pub mod baresip;
+pub mod carrier;
 pub mod hear;
 pub mod sipp;
 pub mod speech;

@@ -3,6 +3,7 @@
 #[path = "../house/mod.rs"]
 mod house;
 
+mod acceptance;
 mod codecs;
 mod dialogs;
 mod durability;

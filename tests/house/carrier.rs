@@ -18,12 +18,14 @@ pub enum Step {
     Invite(u16, &'static str, String, String),
     /// Answers the request that came last, whatever it is.
     Last(u16, &'static str, String),
+    /// Answers the re-INVITE that came last, whose To has our tag already: code, further headers, description.
+    Again(u16, String, String),
     /// A request of its own inside the dialog; true: with a tag that nobody knows.
     Asks(&'static str, bool),
     Waits(u64),
 }
 
-pub use Step::{Answered, Asks, Gets, Invite, Last, Waits};
+pub use Step::{Again, Answered, Asks, Gets, Invite, Last, Waits};
 
 /// `486 Busy Here` without anything else.
 pub fn refuses(code: u16) -> Step {
@@ -44,6 +46,16 @@ pub fn contact() -> String {
     "Contact: <sip:carrier@[local_ip]:[local_port]>\n".to_owned()
 }
 
+/// CANCEL comes, and everything is done as it should be.
+pub fn cancelled() -> Vec<Step> {
+    vec![Gets("CANCEL"), agrees(), refuses(487), Gets("ACK")]
+}
+
+/// 200 to a re-INVITE.
+pub fn agrees_again(sdp: &str) -> Step {
+    Again(200, contact(), sdp.into())
+}
+
 /// Audio in the formats of `m=`, with further lines.
 pub fn sdp(formats: &str, lines: &str) -> String {
     format!(
@@ -57,6 +69,11 @@ pub const EVENTS: &str = "a=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\n";
 /// The usual description: A-law and keys.
 pub fn usual() -> String {
     sdp("8 101", &format!("{PCMA}{EVENTS}a=sendrecv\n"))
+}
+
+/// The same in one direction.
+pub fn one_way(direction: &str) -> String {
+    sdp("8 101", &format!("{PCMA}{EVENTS}a={direction}\n"))
 }
 
 /// What follows an answer that is right: ACK, BYE, 200.
@@ -93,18 +110,13 @@ fn scenario(steps: &[Step]) -> String {
                 let _ = writeln!(out, "<recv response=\"{code}\"/>");
             }
             Invite(code, reason, headers, body) => {
-                // In a dialog the tag stands there already.
                 let head = format!(
                     "SIP/2.0 {code} {reason}\nVia: [$via]\nFrom: [$from]\nTo: [$to];tag=[pid]c[call_number]\n[last_Call-ID:]\nCSeq: [$cseq]\n"
                 );
                 send(&mut out, &head, headers, body);
             }
-            Last(code, reason, headers) => {
-                let head = format!(
-                    "SIP/2.0 {code} {reason}\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n"
-                );
-                send(&mut out, &head, headers, "");
-            }
+            Last(code, reason, headers) => send(&mut out, &head_of_last(*code, reason), headers, ""),
+            Again(code, headers, body) => send(&mut out, &head_of_last(*code, "Drawn"), headers, body),
             Asks(method, stranger) => {
                 asked += 1;
                 let tag = if *stranger { "nobody" } else { "[pid]c[call_number]" };
@@ -124,9 +136,12 @@ fn scenario(steps: &[Step]) -> String {
         vars.dedup();
         let _ = writeln!(out, "<Reference variables=\"{}\"/>", vars.join(","));
     }
-    // Requests that were answered may come again.
     out.push_str("</scenario>\n");
     out
+}
+
+fn head_of_last(code: u16, reason: &str) -> String {
+    format!("SIP/2.0 {code} {reason}\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n")
 }
 
 fn send(out: &mut String, head: &str, headers: &str, body: &str) {

@@ -229,12 +229,16 @@ pub(super) async fn challenged(bench: &Bench) -> Came {
     Ok(format!("{code} {text}: our password was taken{weak}"))
 }
 
-/// The last challenge to an INVITE and its code.
+/// The first challenge to an INVITE and its code.
 fn challenge(wire: &Wire) -> Option<(u16, &[u8])> {
-    let to = |message: &'_ Message| matches!(message.code(), Some(401 | 407));
-    let message = wire.answers(Method::Invite).filter(|message| to(message)).last()?;
-    let text = message.header(Name::WwwAuthenticate).or_else(|| message.header(Name::ProxyAuthenticate))?;
-    Some((message.code()?, text))
+    wire.answers(Method::Invite).find_map(|message| {
+        let name = match message.code()? {
+            401 => Name::WwwAuthenticate,
+            407 => Name::ProxyAuthenticate,
+            _ => return None,
+        };
+        Some((message.code()?, message.header(name)?))
+    })
 }
 
 /// The same call with a wrong password must not be answered. `before`: what the right one came to.

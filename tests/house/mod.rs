@@ -2,8 +2,8 @@
 #![allow(dead_code)] // each test file uses its part of it
 
 pub mod baresip;
-pub mod carrier;
 pub mod hear;
+pub mod script;
 pub mod sipp;
 pub mod speech;
 pub mod torture;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::house::baresip::Phone;
-use crate::house::carrier::*;
+use crate::house::script::*;
 use crate::house::{Daemon, Plan, cli, draw, folder, has, in_own_network, skip};
 
 const PORT: u16 = 5480;

@@ -1,4 +1,4 @@
-//! A carrier played by SIPp: what it does is put together by the test, with codes, numbers and waits that are drawn.
+//! A carrier played by SIPp after a script: what it does is put together by the test, with codes, numbers and waits drawn.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -47,6 +47,9 @@ pub struct Running {
     /// Stops SIP, which ends the switchboard.
     sip_stop: CancellationToken,
     switchboard: JoinHandle<()>,
+    registrar: JoinHandle<()>,
+    /// Takes our registrations with carriers back.
+    leave: CancellationToken,
     media: Media,
     asr: Asr,
     store: Store,
@@ -121,6 +124,9 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     };
     others.push(("intake", tokio::spawn(intake::task::run(intake, stop.clone()))));
 
+    others.push(("peers", tokio::spawn(sip::task::peers::run(handle.clone(), stop.clone()))));
+    let leave = CancellationToken::new();
+    let registrar = tokio::spawn(sip::task::registrar::run(handle.clone(), leave.clone()));
     let trace = handle.trace().clone();
     let health = Health::new(checks(handle, media.clone(), store.clone()));
     let listener = TcpListener::bind(config.main.web.listen).await;
@@ -148,7 +154,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
             }
         }),
     ));
-    Ok(Running { udp, tcp, web, desk, health, sip, sip_stop, switchboard, media, asr, store, stop, others })
+    Ok(Running { udp, tcp, web, desk, health, sip, sip_stop, switchboard, registrar, leave, media, asr, store, stop, others })
 }
 
 /// What calls follow, from a checked configuration.
@@ -193,6 +199,7 @@ impl Running {
         self.health.draining(true);
         self.desk.admission.drain();
         self.desk.sip.send_now(sip::Command::Drain(true));
+        self.leave.cancel();
         let running = self.desk.admission.running();
         tracing::info!(running, limit = ?self.desk.config.drain, "draining");
         self.desk.calls.close();
@@ -203,6 +210,7 @@ impl Running {
                 tracing::error!(left = self.desk.calls.len(), "calls did not end; recovery files their tickets");
             }
         }
+        join("registrar", self.registrar).await; // it needs SIP
         self.sip_stop.cancel();
         join("sip", self.sip).await;
         join("switchboard", self.switchboard).await;

@@ -4,6 +4,7 @@
 //! passwords come through a reader that is handed in, so that none stands in a configuration file.
 
 mod cidr;
+pub mod health;
 pub mod number;
 mod written;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use super::auth::{Algorithm, Credentials};
 use super::endpoint::{Transport, TrunkName};
+use super::registration;
 
 pub use cidr::{Cidr, NotANetwork};
 pub use written::{PasswordFrom, ReadPassword};
@@ -68,6 +70,10 @@ pub struct Trunk {
     pub outbound: Vec<Peer>,
     /// How long a peer of `outbound` may say nothing at all before the next is tried.
     pub silence: Duration,
+    /// How the addresses of `outbound` are asked whether they are there; `None`: not at all.
+    pub keepalive: Option<health::Settings>,
+    /// Our registration with it.
+    pub register: Option<registration::Wanted>,
     pub limits: Limits,
     pub numbers: number::Rules,
     /// P-Asserted-Identity is believed (RFC 3325 section 5: only from a peer that is trusted).
@@ -84,6 +90,8 @@ impl Trunk {
             addresses,
             outbound: Vec::new(),
             silence: Duration::from_secs(4),
+            keepalive: None,
+            register: None,
             limits: Limits::default(),
             numbers: number::Rules::default(),
             trust_identity: false,

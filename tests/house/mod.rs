@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses its part of it
 
 pub mod baresip;
+pub mod carrier;
 pub mod hear;
 pub mod script;
 pub mod sipp;
@@ -282,6 +283,14 @@ impl Daemon {
     pub fn stop(mut self, limit: Duration) -> i32 {
         self.signal("-TERM");
         self.wait(limit)
+    }
+
+    /// As [`Daemon::stop`]; what was in `file` then lies in `copy`.
+    pub fn stop_keeping(mut self, limit: Duration, file: &Path, copy: &Path) -> i32 {
+        self.signal("-TERM");
+        let code = self.wait(limit);
+        fs::copy(file, copy).expect("copied");
+        code
     }
 
     pub fn wait(&mut self, limit: Duration) -> i32 {

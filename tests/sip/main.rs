@@ -12,6 +12,7 @@ mod login;
 mod midcall;
 mod outside;
 mod overload;
+mod redirect;
 mod soup;
 mod syntax;
 mod torture;

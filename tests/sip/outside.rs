@@ -26,7 +26,7 @@ fn ask(desk: &mut Desk, transport: Transport, asked: Asked, within: u64) -> Dial
         asked,
         uri: "sip:192.0.2.9:5080".into(),
         to: "sip:beijing@192.0.2.9:5080".into(),
-        from: "sip:beijing@192.0.2.9:5080".into(),
+        from: None,
         flow: flow(transport),
         trunk: Some("t".into()),
         within: Duration::from_secs(within),
@@ -58,6 +58,7 @@ fn options_is_repeated_and_answered_once() {
         (request.method(), text(&request, Name::Accept).as_str()),
         (Some(&Method::Options), "application/sdp, multipart/mixed")
     );
+    assert!(text(&request, Name::From).starts_with("<sip:192.0.2.1:5060>;tag="));
     assert!(request.to().expect("To").tag().is_none() && request.from().expect("From").tag().is_some());
     desk.sent.clear();
     for code in [100, 405, 405, 200] {

@@ -13,6 +13,7 @@ mod junk;
 mod kill;
 mod lines;
 mod manners;
+mod peers;
 mod sipp;
 mod soak;
 mod softphone;

@@ -43,6 +43,11 @@ impl Challenges {
         self.accounts.insert(dialog, trunk);
     }
 
+    /// The trunk that a dialog is on.
+    pub(super) fn trunk(&self, dialog: DialogId) -> Option<&TrunkName> {
+        self.accounts.get(&dialog)
+    }
+
     pub(super) fn forget(&mut self, dialog: DialogId) {
         self.accounts.remove(&dialog);
     }

@@ -14,6 +14,7 @@ mod expire;
 mod inform;
 mod inside;
 pub mod outside;
+mod redirect;
 mod refer;
 mod refresh;
 mod reliable;
@@ -322,6 +323,11 @@ impl Endpoint {
     /// From now on these are the trunks.
     pub fn replace_trunks(&mut self, trunks: Trunks) {
         self.config.trunks = trunks;
+    }
+
+    /// The Call-ID of a dialog that lives.
+    pub fn call_id(&self, dialog: DialogId) -> Option<&[u8]> {
+        self.dialogs.get(&dialog).map(|dialog| &*dialog.call_id)
     }
 
     pub fn poll(&mut self) -> Option<Output> {

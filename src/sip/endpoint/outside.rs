@@ -39,7 +39,8 @@ pub struct Request {
     /// Request-URI.
     pub uri: String,
     pub to: String,
-    pub from: String,
+    /// `None`: our address.
+    pub from: Option<String>,
     /// Where it goes. `connection` 0.
     pub flow: Flow,
     /// The trunk whose login answers challenges.
@@ -62,6 +63,17 @@ pub struct Response {
     pub cseq: u32,
 }
 
+impl Response {
+    /// A request that was not sent.
+    pub fn unsent(request: &Request, code: u16) -> Response {
+        let cseq = match request.asked {
+            Asked::Options => 1,
+            Asked::Register { cseq, .. } => cseq,
+        };
+        Response { id: request.id, code, message: None, contact: String::new(), cseq }
+    }
+}
+
 /// One that waits for its answer.
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -79,14 +91,14 @@ impl Endpoint {
         };
         let contact = self.contact_uri(&request.flow, user.map_or("", String::as_str));
         if self.clients.len() >= self.config.max_transactions {
-            let (id, code) = (request.id, 503);
-            return self.event(Event::Response(Response { id, code, message: None, contact, cseq }));
+            return self.event(Event::Response(Response::unsent(&request, 503)));
         }
         let (tag, branch) = (self.token(), self.branch());
+        let from = request.from.unwrap_or_else(|| self.contact_uri(&request.flow, ""));
         let mut builder = Builder::request(&method, &request.uri)
             .header(Name::Via, self.own_via(&request.flow, &branch))
             .header(Name::MaxForwards, "70")
-            .header(Name::From, format!("<{}>;tag={tag}", request.from))
+            .header(Name::From, format!("<{from}>;tag={tag}"))
             .header(Name::To, format!("<{}>", request.to))
             .header(Name::CallId, &call_id)
             .header(Name::CSeq, format!("{cseq} {method}"))

@@ -111,6 +111,7 @@ impl Endpoint {
                 self.event(Event::Answered { dialog: id, sdp: message.sdp().or(early) });
             }
             422 if cancel == Cancel::No && self.invite_longer(now, id, message) => {}
+            300..=399 if cancel == Cancel::No && self.redirected(now, id, message) => {}
             _ => {
                 let reason = String::from_utf8_lossy(message.reason()).into_owned();
                 self.fail(id, code, &reason, Reason::of(message));

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::peers::Peers;
 use super::trace::Trace;
-use crate::sip::endpoint::{Command, DialogId, Ids, Transport};
+use crate::id::CallId;
+use crate::sip::endpoint::{Command, DialogId, Ids, Invite, Request, Response, Transport};
 use crate::sip::trunk::{Trunk, Trunks};
 
 /// The task has ended.
@@ -16,6 +18,9 @@ pub struct Stopped;
 
 pub(super) enum Ask {
     Command(Command),
+    Request(Request, oneshot::Sender<Response>),
+    /// Command::Invite, a leg of this call of ours.
+    Call(CallId, Box<Invite>),
     Turn(oneshot::Sender<()>),
 }
 
@@ -28,6 +33,7 @@ pub struct Handle {
     pub(super) tcp: Option<SocketAddr>,
     pub(super) trunks: Arc<watch::Sender<Trunks>>,
     pub(super) trace: Trace,
+    pub(super) peers: Peers,
 }
 
 impl Handle {
@@ -37,6 +43,14 @@ impl Handle {
     /// The task has ended.
     pub async fn send(&self, command: Command) -> Result<(), Stopped> {
         self.asks.send(Ask::Command(command)).await.map_err(|_| Stopped)
+    }
+
+    /// Begins a leg of this call of ours: [`Command::Invite`], and the trace shows its messages with the call's.
+    ///
+    /// # Errors
+    /// The task has ended.
+    pub async fn call(&self, of: CallId, invite: Invite) -> Result<(), Stopped> {
+        self.asks.send(Ask::Call(of, Box::new(invite))).await.map_err(|_| Stopped)
     }
 
     /// Hands a command over without waiting, for places that cannot (drop). Without room it is lost and counted.
@@ -67,6 +81,11 @@ impl Handle {
     /// From now on these are the trunks. Calls that run go on.
     pub fn replace_trunks(&self, trunks: Trunks) {
         self.trunks.send_replace(trunks);
+    }
+
+    /// What is known of the carriers' addresses.
+    pub fn peers(&self) -> &Peers {
+        &self.peers
     }
 
     /// The messages of the last calls.

@@ -1,9 +1,11 @@
 //! The grammar of `trunks/*.toml`.
 
+use super::health;
 use super::number::{Form, Rules};
 use super::{Limits, Login, Peer, Trunk, Trunks, Unlisted, Users};
 use crate::sip::auth::{Algorithm, Credentials};
 use crate::sip::endpoint::Transport;
+use crate::sip::registration::Wanted;
 use crate::written::{Faults, Source, Table, Written};
 
 /// Where a password is. It never stands in a configuration file, a log or an error.
@@ -42,6 +44,19 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
     let mut trunk = Trunk::new(name, addresses(table));
     trunk.outbound = outbound(table);
     trunk.silence = table.duration("silence").or("4s", "500ms".."32s");
+    if let Some(mut keepalive) = table.table("keepalive") {
+        trunk.keepalive = Some(health::Settings::read(&mut keepalive));
+        keepalive.finish();
+    }
+    if let Some(mut register) = table.table("register") {
+        trunk.register = Some(Wanted::read(&mut register));
+        register.finish();
+    }
+    if !table.has("outbound") {
+        for key in ["keepalive", "register"].into_iter().filter(|key| table.has(key)) {
+            table.fault(key, "has nobody to ask", "write outbound = [\"ADDRESS:PORT\"], or remove the table");
+        }
+    }
     trunk.trust_identity = table.flag("trust_identity").or(false);
     if let Some(mut limits) = table.table("limits") {
         trunk.limits = Limits {

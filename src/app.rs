@@ -40,6 +40,7 @@ const MEDIA_TURN: Duration = Duration::from_secs(1);
 pub struct Running {
     pub udp: Vec<SocketAddr>,
     pub tcp: Vec<SocketAddr>,
+    pub tls: Vec<SocketAddr>,
     pub web: SocketAddr,
     pub desk: Arc<Desk>,
     health: Health,
@@ -78,7 +79,9 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
 
     let (events, from_sip) = mpsc::channel(EVENTS);
     let bound = sip::task::bind(&config.main.sip, config.trunks.clone()).context("SIP cannot listen")?;
-    let (udp, tcp) = (bound.udp(), bound.tcp());
+    let bound = bound.secured(config.tls.clone());
+    let (udp, tcp, tls) = (bound.udp(), bound.tcp(), bound.tls());
+    certificates(&config);
     let sip_stop = CancellationToken::new();
     let (handle, sip) = bound.spawn(events, sip_stop.clone())?;
 
@@ -154,7 +157,24 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
             }
         }),
     ));
-    Ok(Running { udp, tcp, web, desk, health, sip, sip_stop, switchboard, registrar, leave, media, asr, store, stop, others })
+    Ok(Running {
+        udp,
+        tcp,
+        tls,
+        web,
+        desk,
+        health,
+        sip,
+        sip_stop,
+        switchboard,
+        registrar,
+        leave,
+        media,
+        asr,
+        store,
+        stop,
+        others,
+    })
 }
 
 /// What calls follow, from a checked configuration.
@@ -168,6 +188,18 @@ pub fn programme(config: &Config) -> Programme {
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),
         speaker: Speaker::new(prompts, config.texts.clone(), Some(voice)),
+    }
+}
+
+/// Says until when the certificates that we show are good; one that is not is no reason to leave callers alone.
+fn certificates(config: &Config) {
+    for certificate in config.tls.certificates() {
+        let ends = certificate.ends.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let file = certificate.written.value.clone();
+        metrics::gauge!("jiesu_sip_certificate_ends_seconds", "file" => file).set(ends);
+    }
+    for fault in config.old_certificates(std::time::SystemTime::now()).sorted() {
+        tracing::error!(%fault, "peers that look at it will not call over TLS");
     }
 }
 
@@ -188,7 +220,9 @@ fn checks(sip: sip::Handle, media: Media, store: Store) -> Vec<Check> {
 impl Running {
     /// New calls follow `config` from now on; running ones keep what they began with.
     pub fn replace(&self, config: &Config) {
+        self.desk.sip.replace_tls(config.tls.clone());
         self.desk.sip.replace_trunks(config.trunks.clone());
+        certificates(config);
         self.desk.replace(programme(config));
     }
 

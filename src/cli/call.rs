@@ -132,8 +132,8 @@ fn print(report: &Report) {
 pub async fn call(arguments: &Arguments) -> anyhow::Result<Report> {
     let uri = Uri::parse(arguments.uri.as_bytes()).map_err(|error| anyhow::anyhow!("{}: {error}", arguments.uri))?;
     let ip = uri.ip().context("write the host as an IP address, for example sip:12345@127.0.0.1:5060")?;
-    let tcp = uri.param("transport").is_some_and(|value| value.eq_ignore_ascii_case(b"tcp"));
-    let to = SocketAddr::new(ip, uri.port.unwrap_or(5060));
+    let transport = Transport::of(&uri);
+    let to = SocketAddr::new(ip, uri.port.unwrap_or(transport.usual_port()));
     let wav = arguments.wav.as_deref().map(prompt).transpose()?;
 
     let phone = Phone::plug(&Setup::towards(ip, only(ip))?)?;
@@ -143,7 +143,7 @@ pub async fn call(arguments: &Arguments) -> anyhow::Result<Report> {
         withheld: false,
         uri: arguments.uri.clone(),
         to,
-        transport: if tcp { Transport::Tcp } else { Transport::Udp },
+        transport,
         from: format!("sip:{}@{}", arguments.from, bracketed(local)),
         display: None,
         ring: arguments.ring,

@@ -17,6 +17,7 @@ mod peer;
 mod sdp;
 mod secured;
 mod syntax;
+mod tls;
 mod transactions;
 mod trust;
 mod watch;

@@ -17,6 +17,7 @@ mod peers;
 mod sipp;
 mod soak;
 mod softphone;
+mod tls;
 mod trace;
 mod transfer;
 mod trunks;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::tcp;
+use super::{tcp, tls};
 use crate::sip::advertised::Advertised;
 use crate::sip::check::MIN_SESSION;
 use crate::sip::endpoint;
@@ -43,6 +43,7 @@ pub struct Config {
     /// Answers a second to one address that no trunk lists, where those are answered.
     pub unlisted_rate: u32,
     pub tcp: tcp::Limits,
+    pub tls: tls::Config,
 }
 
 impl Default for Config {
@@ -60,6 +61,7 @@ impl Default for Config {
             source_rate: SOURCE_RATE,
             unlisted_rate: UNLISTED_RATE,
             tcp: tcp::Limits::default(),
+            tls: tls::Config::default(),
         }
     }
 }
@@ -99,6 +101,7 @@ impl Config {
                 idle: table.duration("tcp_idle").or("10m", "5s".."24h"),
                 message: table.duration("tcp_message").or("10s", "1s".."5m"),
             },
+            tls: table.table("tls").map(tls::Config::read).unwrap_or_default(),
         }
     }
 }

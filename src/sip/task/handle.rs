@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::peers::Peers;
+use super::tls::Tls;
 use super::trace::Trace;
 use crate::id::CallId;
 use crate::sip::endpoint::{Command, DialogId, Ids, Invite, Request, Response, Transport};
@@ -31,7 +32,9 @@ pub struct Handle {
     pub(super) ids: Ids,
     pub(super) udp: Option<SocketAddr>,
     pub(super) tcp: Option<SocketAddr>,
+    pub(super) tls: Option<SocketAddr>,
     pub(super) trunks: Arc<watch::Sender<Trunks>>,
+    pub(super) secrets: Arc<watch::Sender<Tls>>,
     pub(super) trace: Trace,
     pub(super) peers: Peers,
 }
@@ -70,6 +73,7 @@ impl Handle {
         match transport {
             Transport::Udp => self.udp,
             Transport::Tcp => self.tcp,
+            Transport::Tls => self.tls,
         }
     }
 
@@ -86,6 +90,11 @@ impl Handle {
     /// What is known of the carriers' addresses.
     pub fn peers(&self) -> &Peers {
         &self.peers
+    }
+
+    /// From now on these are the certificates. Connections that are open go on.
+    pub fn replace_tls(&self, tls: Tls) {
+        self.secrets.send_modify(|secrets| secrets.replace(tls));
     }
 
     /// The messages of the last calls.

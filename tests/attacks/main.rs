@@ -14,6 +14,7 @@ mod flood;
 mod keyed;
 mod media;
 mod peer;
+mod scanners;
 mod sdp;
 mod secured;
 mod syntax;

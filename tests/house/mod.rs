@@ -5,6 +5,7 @@ pub mod baresip;
 pub mod carrier;
 pub mod certificates;
 pub mod hear;
+pub mod kamailio;
 pub mod script;
 pub mod secured;
 pub mod sipp;

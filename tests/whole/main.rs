@@ -7,6 +7,7 @@ mod acceptance;
 mod codecs;
 mod dialogs;
 mod durability;
+mod edge;
 mod endings;
 mod hearing;
 mod junk;

@@ -34,7 +34,7 @@ async fn one(bench: &Bench, peer: Peer) -> Came {
         asked: Asked::Options,
         to: uri.clone(),
         uri,
-        from: format!("sip:{}@{local}", bench.carrier.from),
+        from: None,
         flow: Flow { transport: peer.transport, local, peer: peer.address, connection: 0 },
         trunk: Some(bench.carrier.trunk.name.clone()),
         within: PATIENCE,

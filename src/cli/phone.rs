@@ -13,7 +13,7 @@ use crate::call::originate::Originator;
 use crate::call::task::registry::Registry;
 use crate::media::{self, Command, Event, Leg, Media, Stats};
 use crate::sdp::Terms;
-use crate::sip::{self, Trunks};
+use crate::sip::{self, Transport, Trunks};
 
 /// Above the daemon's default range: both may run on one machine.
 const PORTS: (u16, u16) = (50_000, 50_999);
@@ -38,8 +38,10 @@ pub(super) struct Setup {
     pub local: SocketAddr,
     /// Who may speak to it, and who is called.
     pub trunks: Trunks,
-    /// Its manners; `listen` is replaced.
+    /// Its manners; where it listens is replaced.
     pub sip: sip::task::Config,
+    /// Its certificates, where one of the trunks is called over TLS.
+    pub tls: sip::task::Tls,
     /// Its sound; address, ports and threads are replaced.
     pub media: media::Config,
 }
@@ -51,7 +53,8 @@ impl Setup {
     /// There is no route.
     pub fn towards(peer: IpAddr, trunks: Trunks) -> anyhow::Result<Setup> {
         let local = SocketAddr::new(sip::task::route_to(peer)?, 0);
-        Ok(Setup { local, trunks, sip: sip::task::Config::default(), media: media::Config::default() })
+        let (sip, media) = (sip::task::Config::default(), media::Config::default());
+        Ok(Setup { local, trunks, sip, tls: sip::task::Tls::default(), media })
     }
 }
 
@@ -63,9 +66,13 @@ impl Phone {
         let media = Media::start(&media::Config { bind, threads: 1, ports: PORTS, ..setup.media.clone() })?;
         let (events, mut from_sip) = mpsc::channel(EVENTS);
         let listen = sip::task::Listen { address: setup.local, udp: true, tcp: true };
-        let config = sip::task::Config { listen: vec![listen], ..setup.sip.clone() };
+        let mut config = sip::task::Config { listen: vec![listen], ..setup.sip.clone() };
+        let mut ways = setup.trunks.iter().flat_map(|trunk| &trunk.outbound);
+        let over_tls = ways.any(|peer| peer.transport == Transport::Tls);
+        config.tls.listen = over_tls.then(|| SocketAddr::new(bind, 0)).into_iter().collect();
         let stop = CancellationToken::new();
-        let (sip, task) = sip::task::bind(&config, setup.trunks.clone())?.spawn(events, stop.clone())?;
+        let bound = sip::task::bind(&config, setup.trunks.clone())?.secured(setup.tls.clone());
+        let (sip, task) = bound.spawn(events, stop.clone())?;
         let registry = Registry::default();
         let given = registry.clone();
         let giving = tokio::spawn(async move {

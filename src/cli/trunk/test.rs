@@ -133,8 +133,13 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
 
 /// The trunk with our own manners, as the daemon would meet it.
 fn carrier(config: &Config, trunk: &Trunk, local: SocketAddr, arguments: &Arguments) -> Carrier {
-    let setup =
-        Setup { local, trunks: config.trunks.clone(), sip: config.main.sip.clone(), media: config.main.media.clone() };
+    let setup = Setup {
+        local,
+        trunks: config.trunks.clone(),
+        sip: config.main.sip.clone(),
+        media: config.main.media.clone(),
+        tls: config.tls.clone(),
+    };
     Carrier {
         from: trunk.numbers.outward(&arguments.from),
         trunk: trunk.clone(),

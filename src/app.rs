@@ -131,11 +131,12 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let leave = CancellationToken::new();
     let registrar = tokio::spawn(sip::task::registrar::run(handle.clone(), leave.clone()));
     let trace = handle.trace().clone();
+    let asked = handle.clone();
     let health = Health::new(checks(handle, media.clone(), store.clone()));
     let listener = TcpListener::bind(config.main.web.listen).await;
     let listener = listener.with_context(|| format!("web.listen: {} cannot be bound", config.main.web.listen))?;
     let web = listener.local_addr()?;
-    let shown = web::Shown { health: health.clone(), metrics: metrics.clone(), trace, zone: config.main.zone.clone() };
+    let shown = web::Shown { health: health.clone(), metrics: metrics.clone(), trace, sip: asked, zone: config.main.zone.clone() };
     let serving = web::serve(listener, shown, stop.clone());
     others.push((
         "web",

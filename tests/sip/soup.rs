@@ -60,7 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..4_usize, 0..CODES.len(), 0..2_u8, 0..HEADERS.len(), any::<bool>())
             .prop_map(|(which, code, fork, more, offer)| Step::Response { which, code, fork, more, offer }),
         1 => (2..6_u32, any::<bool>()).prop_map(|(number, offer)| Step::Prack { number, offer }),
-        5 => (0..12_usize, 0..4_usize).prop_map(|(which, dialog)| Step::Wish { which, dialog }),
+        5 => (0..13_usize, 0..4_usize).prop_map(|(which, dialog)| Step::Wish { which, dialog }),
         1 => (1..70_000_u64).prop_map(Step::Wait),
     ]
 }
@@ -120,7 +120,7 @@ impl Soup {
                 self.desk.gets(request("PRACK", *number, &format!("p{number}"), &to, &more));
             }
             Step::Wish { which, dialog } => {
-                if *which >= 10 {
+                if (10..12).contains(which) {
                     return self.call(*which == 10);
                 }
                 let Some(dialog) = self.order.get(self.order.len().saturating_sub(1 + dialog)).copied() else { return };
@@ -136,6 +136,7 @@ impl Soup {
                     6 => Command::Acknowledge { dialog, sdp },
                     7 => Command::Refer { dialog, to: ReferTo::Instead(other), by: None },
                     8 => Command::Cancel { dialog },
+                    12 => Command::Inform { dialog, content_type: "application/dtmf", body: "7".into() },
                     _ => Command::Hangup { dialog, reason: None },
                 });
             }

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::house::baresip::Phone;
+use crate::house::baresip::{Phone, Speech};
+use crate::house::certificates::Authority;
 use crate::house::script::*;
+use crate::house::secured::listening;
 use crate::house::{Daemon, Plan, cli, draw, folder, has, in_own_network, skip};
 
 const PORT: u16 = 5480;
@@ -738,4 +740,72 @@ fn usage_is_told_before_anything_is_sent() {
     let list: Value = serde_json::from_slice(&list.stdout).expect("JSON");
     let names: Vec<_> = list.as_array().expect("a list").iter().map(|trunk| trunk["name"].clone()).collect();
     assert_eq!(names, ["carrier", "local"]);
+}
+
+/// The list tells how a running daemon's trunks do; without one it shows the files alone.
+#[test]
+fn the_list_tells_how_the_addresses_do() {
+    if !has("sipp") {
+        return skip("sipp is not installed");
+    }
+    if !in_own_network("acceptance::the_list_tells_how_the_addresses_do") {
+        return;
+    }
+    let asked: Vec<Step> = [Gets("OPTIONS"), Last(200, "OK", String::new())].to_vec();
+    let _there = Carrier::start(PORT, true, &asked);
+    let trunk = format!(
+        "addresses = [\"127.0.0.1\"]\noutbound = [\"127.0.0.1:{PORT}\", \"tcp:127.0.0.1:{}\"]\n\
+         [keepalive]\nevery = \"1s\"\nwithin = \"900ms\"\ndown_after = 1\nup_after = 1\n",
+        PORT + 10
+    );
+    let plan = Plan { files: vec![("trunks/carrier.toml".into(), trunk)], ..Plan::default() };
+    let daemon = Daemon::start(&plan);
+    let list = |more: &[&str]| {
+        let out = cli(&daemon.folder, &[&["trunk", "list", "--json"], more].concat());
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        serde_json::from_slice::<Value>(&out.stdout).expect("JSON")[0].clone()
+    };
+    let at = daemon.web.to_string();
+    let begun = std::time::Instant::now();
+    loop {
+        let carrier = list(&["--at", &at]);
+        let states: Vec<_> = (0..2).map(|way| carrier["outbound"][way]["state"].clone()).collect();
+        if states == ["up", "down"] {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{carrier:#}\n{}", daemon.log());
+    }
+    let without = list(&["--at", "127.0.0.1:9"]);
+    assert_eq!((&without["name"], &without["outbound"][0]["state"]), (&"carrier".into(), &Value::Null));
+}
+
+/// The same over TLS: a carrier whose certificate is the trunk's passes, one with another's is not spoken to.
+#[test]
+fn a_carrier_over_tls_is_judged() {
+    if !has("baresip") {
+        return skip("baresip is not installed");
+    }
+    if !in_own_network("acceptance::a_carrier_over_tls_is_judged") {
+        return;
+    }
+    let (us, carrier, other) = (Authority::new("us"), Authority::new("carrier"), Authority::new("other"));
+    let mut plan = listening(&us.sign("127.0.0.1"));
+    plan.files.push(("tls/carrier.pem".into(), carrier.pem()));
+    plan.files.push((
+        "trunks/carrier.toml".into(),
+        "addresses = [\"127.0.0.1\"]\noutbound = [\"tls:127.0.0.1:5071\"]\nsilence = \"20s\"\n\
+         [tls]\nca = \"tls/carrier.pem\"\nnames = [\"sbc.carrier.example\"]\n"
+            .into(),
+    ));
+    let folder = folder(&plan);
+    let mic = folder.path().join("mic.wav");
+    std::fs::write(&mic, jiesu::audio::wav::bytes(&vec![0i16; 8000 * 60], 8000)).expect("write");
+    let speech = Speech { codecs: "PCMA/8000/1,PCMU/8000/1", rate: 8_000, account: ";answermode=auto" };
+    for (authority, verdict) in [(&other, "fail"), (&carrier, "pass")] {
+        let _phone = Phone::secured("carrier", &mic, 5070, &speech, &authority.sign("sbc.carrier.example"));
+        let said = asked(folder.path(), "call", &["carrier"]);
+        let ladder = said.whole["checks"][0]["ladder"].as_str().unwrap_or_default();
+        assert_eq!(said.verdict, verdict, "{}\n{ladder}", said.came);
+        assert_eq!(ladder.contains("127.0.0.1:5071 TLS"), true, "{ladder}");
+    }
 }

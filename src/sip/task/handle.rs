@@ -82,6 +82,11 @@ impl Handle {
         self.trunks.borrow().get(name).cloned()
     }
 
+    /// All of them, as they are configured now.
+    pub fn trunks(&self) -> Trunks {
+        self.trunks.borrow().clone()
+    }
+
     /// From now on these are the trunks. Calls that run go on.
     pub fn replace_trunks(&self, trunks: Trunks) {
         self.trunks.send_replace(trunks);

@@ -733,9 +733,13 @@ fn usage_is_told_before_anything_is_sent() {
     let exit = |args: &[&str]| cli(folder.path(), &[&["trunk", "test"], args].concat()).status.code();
     assert_eq!(exit(&["nobody", "--to", "1"]), Some(64), "no such trunk");
     assert_eq!(exit(&["carrier", "--to", "1"]), Some(64), "nowhere to call");
-    assert_eq!(exit(&["carrier"]), Some(64), "no number");
     assert_eq!(exit(&["carrier", "--to", "loud=1"]), Some(64), "no such role");
     assert_eq!(exit(&["carrier", "--to", "1", "--only", "everything"]), Some(64), "no such check");
+    let there = configured(&[PORT], "");
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback");
+    let bind = taken.local_addr().expect("bound").to_string();
+    let from = cli(there.path(), &["trunk", "test", "carrier", "--bind", &bind]);
+    assert_eq!(from.status.code(), Some(64), "somebody has that port");
     let list = cli(folder.path(), &["trunk", "list", "--json"]);
     let list: Value = serde_json::from_slice(&list.stdout).expect("JSON");
     let names: Vec<_> = list.as_array().expect("a list").iter().map(|trunk| trunk["name"].clone()).collect();

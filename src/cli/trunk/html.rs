@@ -10,7 +10,7 @@ use super::report::{Report, Row};
 const STYLE: &str = "\
 @page{size:A4;margin:16mm}
 body{font:15px/1.45 system-ui,'Noto Sans CJK SC',sans-serif;color:#1b1b1b;max-width:62rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem;margin:0 0 .3rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:0}
+h1{font-size:1.5rem;margin:0 0 .3rem}a{color:inherit}h2{break-after:avoid}h2{font-size:1.1rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:0}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #ddd}
 th{font-weight:600;white-space:nowrap}.facts th{width:11rem;font-weight:400;color:#555}
 .v{display:inline-block;min-width:6.2em;padding:.05rem .5rem;border:1px solid;border-radius:3px;text-align:center;font-size:.85rem;white-space:nowrap}
@@ -21,7 +21,7 @@ section dl{display:grid;grid-template-columns:6rem 1fr;gap:.15rem .8rem;margin:.
 pre{font:12px/1.35 'DejaVu Sans Mono',monospace;background:#f7f7f7;padding:.6rem;margin:.4rem 0 0;white-space:pre-wrap;overflow-wrap:anywhere}
 .sign{display:grid;grid-template-columns:1fr 1fr;gap:3rem;margin-top:1rem}.sign p{border-bottom:1px solid #1b1b1b;margin:0;padding-top:2.6rem}
 .sign small{color:#555}.num{text-align:right}
-@media print{body{font-size:10pt;margin:0;max-width:none}pre{font-size:7pt}section,.sign,tr{break-inside:avoid}section.long{break-inside:auto}.v,pre{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";
+@media print{body{font-size:10pt;margin:0;max-width:none}pre{font-size:6.3pt}section,.sign,tr{break-inside:avoid}section.long{break-inside:auto}.v,pre{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";
 
 /// The whole page.
 pub(super) fn page(report: &Report) -> String {
@@ -81,7 +81,9 @@ fn facts(out: &mut String, report: &Report) {
 }
 
 fn table(out: &mut String, report: &Report) {
-    out.push_str("<h2>Verdicts</h2>\n<table><tr><th>Verdict</th><th>Check</th><th>What came</th></tr>");
+    out.push_str(
+        "<h2>Verdicts</h2>\n<table><tr><th>Verdict</th><th style=\"width:30%\">Check</th><th>What came</th></tr>",
+    );
     for row in &report.checks {
         let _ = write!(
             out,

@@ -1,6 +1,6 @@
 //! `jiesu trunk test NAME`: examines a carrier and writes the report.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,8 +42,9 @@ pub struct Arguments {
     /// The trunk, by the name of its file.
     #[arg(value_name = "NAME")]
     name: String,
-    /// A number of the peer and what it does; a number alone is one that answers. Several: again, or with commas.
-    #[arg(long = "to", value_name = "WHAT=NUMBER", value_parser = number, value_delimiter = ',', required = true)]
+    /// A number of the peer and what it does; a number alone is one that answers. Several: again, or with commas. The
+    /// hotline's own number, if none is given: a carrier brings it back to us.
+    #[arg(long = "to", value_name = "WHAT=NUMBER", value_parser = number, value_delimiter = ',', default_value = "answer=12345")]
     numbers: Vec<(Role, String)>,
     /// Writes the report as one HTML page, which both sides can print and sign.
     #[arg(long, value_name = "FILE")]
@@ -118,6 +119,10 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
         Some(local) => local,
         None => SocketAddr::new(route_to(first.address.ip()).context("there is no route to the trunk")?, 0),
     };
+    if let Err(error) = UdpSocket::bind(local) {
+        eprintln!("jiesu: cannot call from {local}: {error}; give --bind ADDRESS:PORT of this machine that nobody has");
+        return Ok(Exit::Usage);
+    }
     let carrier = carrier(&config, trunk, local, arguments);
     let report = crate::cli::runtime()?.block_on(examined(&config, &carrier, arguments))?;
     if let Some(file) = &arguments.report {

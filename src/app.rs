@@ -40,6 +40,7 @@ const MEDIA_TURN: Duration = Duration::from_secs(1);
 pub struct Running {
     pub udp: Vec<SocketAddr>,
     pub tcp: Vec<SocketAddr>,
+    pub tls: Vec<SocketAddr>,
     pub web: SocketAddr,
     pub desk: Arc<Desk>,
     health: Health,
@@ -78,7 +79,9 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
 
     let (events, from_sip) = mpsc::channel(EVENTS);
     let bound = sip::task::bind(&config.main.sip, config.trunks.clone()).context("SIP cannot listen")?;
-    let (udp, tcp) = (bound.udp(), bound.tcp());
+    let bound = bound.secured(config.tls.clone());
+    let (udp, tcp, tls) = (bound.udp(), bound.tcp(), bound.tls());
+    certificates(&config);
     let sip_stop = CancellationToken::new();
     let (handle, sip) = bound.spawn(events, sip_stop.clone())?;
 
@@ -130,11 +133,12 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let leave = CancellationToken::new();
     let registrar = tokio::spawn(sip::task::registrar::run(handle.clone(), leave.clone()));
     let trace = handle.trace().clone();
+    let asked = handle.clone();
     let health = Health::new(checks(handle, media.clone(), store.clone()));
     let listener = TcpListener::bind(config.main.web.listen).await;
     let listener = listener.with_context(|| format!("web.listen: {} cannot be bound", config.main.web.listen))?;
     let web = listener.local_addr()?;
-    let shown = web::Shown { health: health.clone(), metrics: metrics.clone(), trace, zone: config.main.zone.clone() };
+    let shown = web::Shown { health: health.clone(), metrics: metrics.clone(), trace, sip: asked, zone: config.main.zone.clone() };
     let serving = web::serve(listener, shown, stop.clone());
     others.push((
         "web",
@@ -156,7 +160,24 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
             }
         }),
     ));
-    Ok(Running { udp, tcp, web, desk, health, sip, sip_stop, switchboard, registrar, leave, media, asr, store, stop, others })
+    Ok(Running {
+        udp,
+        tcp,
+        tls,
+        web,
+        desk,
+        health,
+        sip,
+        sip_stop,
+        switchboard,
+        registrar,
+        leave,
+        media,
+        asr,
+        store,
+        stop,
+        others,
+    })
 }
 
 /// What calls follow, from a checked configuration.
@@ -170,6 +191,18 @@ pub fn programme(config: &Config) -> Programme {
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),
         speaker: Speaker::new(prompts, config.texts.clone(), Some(voice)),
+    }
+}
+
+/// Says until when the certificates that we show are good; one that is not is no reason to leave callers alone.
+fn certificates(config: &Config) {
+    for certificate in config.tls.certificates() {
+        let ends = certificate.ends.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let file = certificate.written.value.clone();
+        metrics::gauge!("jiesu_sip_certificate_ends_seconds", "file" => file).set(ends);
+    }
+    for fault in config.old_certificates(std::time::SystemTime::now()).sorted() {
+        tracing::error!(%fault, "peers that look at it will not call over TLS");
     }
 }
 
@@ -190,7 +223,9 @@ fn checks(sip: sip::Handle, media: Media, store: Store) -> Vec<Check> {
 impl Running {
     /// New calls follow `config` from now on; running ones keep what they began with.
     pub fn replace(&self, config: &Config) {
+        self.desk.sip.replace_tls(config.tls.clone());
         self.desk.sip.replace_trunks(config.trunks.clone());
+        certificates(config);
         self.desk.replace(programme(config));
     }
 

@@ -5,7 +5,11 @@ use std::path::Path;
 use super::Exit;
 
 pub fn run(folder: &Path) -> anyhow::Result<Exit> {
-    match crate::config::load(folder) {
+    let checked = crate::config::load(folder).and_then(|config| {
+        let old = config.old_certificates(std::time::SystemTime::now());
+        if old.is_empty() { Ok(config) } else { Err(old) }
+    });
+    match checked {
         Ok(config) => {
             println!("{}: good. {}", folder.display(), config.summary());
             Ok(Exit::Done)

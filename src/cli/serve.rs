@@ -41,6 +41,9 @@ pub(super) fn announce(running: &Running) -> std::io::Result<()> {
     for at in &running.tcp {
         writeln!(out, "sip tcp {at}")?;
     }
+    for at in &running.tls {
+        writeln!(out, "sip tls {at}")?;
+    }
     writeln!(out, "web http://{}/", running.web)?;
     writeln!(out, "ready")?;
     out.flush()?;

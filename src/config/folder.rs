@@ -39,6 +39,15 @@ pub fn all(folder: &Path, name: &str, extension: &str, faults: &Faults) -> Vec<S
     names.iter().filter_map(|file| one(folder, &format!("{name}/{file}"), faults)).collect()
 }
 
+/// A file that the configuration names, whatever is in it.
+///
+/// # Errors
+/// With its whole path, and what is wrong.
+pub fn bytes(folder: &Path, written: &str) -> Result<Vec<u8>, String> {
+    let path = within(folder, written);
+    fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// A path written in the configuration, from the root of the file system: it goes into rows and to other systems.
 pub fn within(folder: &Path, written: &str) -> PathBuf {
     let base = folder.canonicalize().or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.to_owned());

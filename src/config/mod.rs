@@ -9,12 +9,14 @@ mod secret;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
 
 use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
 use crate::ivr::{Flow, Lines};
+use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
 use crate::written::{Faults, Source, Table, Written};
 use crate::{asr, backend, call, media, observe, sip, store, tts, web};
@@ -27,6 +29,8 @@ pub struct Config {
     /// `jiesu.toml`.
     pub main: Main,
     pub trunks: Trunks,
+    /// The certificates of `[sip.tls]` and of the trunks.
+    pub tls: Tls,
     pub lines: Lines,
     pub flows: HashMap<String, Arc<Flow>>,
     pub catalogue: Arc<Catalogue>,
@@ -38,6 +42,13 @@ pub struct Config {
 }
 
 impl Config {
+    /// Certificates of ours that have expired, or soon will: faults, but not such that nobody could call.
+    pub fn old_certificates(&self, now: SystemTime) -> Faults {
+        let faults = Faults::default();
+        self.tls.certificates().iter().filter_map(|certificate| certificate.fault(now)).for_each(|f| faults.add(f));
+        faults
+    }
+
     /// One line for people: what was read.
     pub fn summary(&self) -> String {
         let (lines, flows) = (self.lines.iter().len(), self.flows.len());
@@ -96,6 +107,8 @@ fn read(folder: &Path, faults: &Faults) -> Option<Config> {
     let trunks = folder::all(folder, "trunks", "toml", faults);
     let unlisted = main.as_ref().map(|main| main.sip.unlisted).unwrap_or_default();
     let trunks = Trunks::read(&trunks, unlisted, faults, &|from| secret::password(folder, from));
+    let read = |name: &str| folder::bytes(folder, name);
+    let tls = main.as_ref().map(|main| Tls::load(&main.sip.tls, &trunks, &read, faults)).unwrap_or_default();
     let lines = folder::one(folder, "lines.toml", faults).map(|source| Lines::read(&source, faults));
     let flows: Vec<Flow> =
         folder::all(folder, "flows", "toml", faults).iter().filter_map(|source| Flow::read(source, faults)).collect();
@@ -120,6 +133,7 @@ fn read(folder: &Path, faults: &Faults) -> Option<Config> {
         folder: folder.to_owned(),
         main: main?,
         trunks,
+        tls,
         lines,
         flows,
         catalogue: Arc::new(catalogue),

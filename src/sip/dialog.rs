@@ -217,9 +217,8 @@ impl Dialog {
     pub fn next_hop(&self) -> Option<(SocketAddr, Transport)> {
         let text = self.routes.first().map_or(self.target.as_str(), |route| inner(route));
         let uri = Uri::parse(text.as_bytes()).ok()?;
-        let tcp = uri.param("transport").is_some_and(|t| t.eq_ignore_ascii_case(b"tcp"));
-        let transport = if tcp { Transport::Tcp } else { Transport::Udp };
-        Some((SocketAddr::new(uri.ip()?, uri.port.unwrap_or(5060)), transport))
+        let transport = Transport::of(&uri);
+        Some((SocketAddr::new(uri.ip()?, uri.port.unwrap_or(transport.usual_port())), transport))
     }
 }
 
@@ -272,5 +271,8 @@ mod tests {
             dialog(&["<sip:p1@192.0.2.1;lr;transport=tcp>"]).next_hop(),
             Some(("192.0.2.1:5060".parse().unwrap(), Transport::Tcp))
         );
+        for secured in ["<sip:p1@192.0.2.1;lr;transport=TLS>", "<sips:p1@192.0.2.1;lr>"] {
+            assert_eq!(dialog(&[secured]).next_hop(), Some(("192.0.2.1:5061".parse().unwrap(), Transport::Tls)));
+        }
     }
 }

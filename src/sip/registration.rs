@@ -86,6 +86,17 @@ pub enum Standing {
     Gone,
 }
 
+impl Standing {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Standing::Trying => "trying",
+            Standing::Registered => "registered",
+            Standing::Failed => "failed",
+            Standing::Gone => "taken back",
+        }
+    }
+}
+
 /// An answer to a REGISTER.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answered {

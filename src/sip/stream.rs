@@ -1,4 +1,4 @@
-//! Messages out of a byte stream (RFC 3261 section 18.3): TCP, later TLS.
+//! Messages out of a byte stream (RFC 3261 section 18.3): TCP, and TLS over it.
 //!
 //! A stream is framed by Content-Length alone. What cannot be framed (no length, a bad one, a head without end, more
 //! than the limits) closes the connection, and only that.

@@ -15,12 +15,13 @@ pub mod peers;
 pub mod registrar;
 pub mod resolve;
 mod tcp;
+pub mod tls;
 mod trace;
 mod udp;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,9 +31,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::endpoint::{self, Command, Endpoint, Event, Flow, Load, Output, Transport};
+use super::endpoint::{self, Command, Endpoint, Event, Flow, Load, Output, Transport, TrunkName};
 use super::ladder::Way;
-use super::trunk::{Trunks, Unlisted};
+use super::trunk::{Trunk, Trunks, Unlisted};
 use handle::Ask;
 
 pub use asking::Question;
@@ -41,6 +42,7 @@ pub use handle::{Handle, Stopped};
 pub use junk::Refusals;
 pub use local::route_to;
 pub use tcp::Limits as TcpLimits;
+pub use tls::Tls;
 pub use trace::Trace;
 
 /// Commands that wait for the task.
@@ -57,6 +59,8 @@ pub struct Bound {
     trunks: Trunks,
     udp: Vec<std::net::UdpSocket>,
     tcp: Vec<std::net::TcpListener>,
+    tls: Vec<std::net::TcpListener>,
+    secrets: Tls,
 }
 
 /// Binds every address. Port 0 takes a free port, the same for UDP and TCP.
@@ -66,11 +70,20 @@ pub struct Bound {
 pub fn bind(config: &Config, trunks: Trunks) -> io::Result<Bound> {
     let mut trunks = trunks;
     trunks.unlisted = config.unlisted;
-    let mut bound = Bound { config: config.clone(), trunks, udp: Vec::new(), tcp: Vec::new() };
+    let secrets = Tls::default();
+    let mut bound =
+        Bound { config: config.clone(), trunks, udp: Vec::new(), tcp: Vec::new(), tls: Vec::new(), secrets };
     for listen in &config.listen {
         bound.listen(*listen)?;
     }
+    for address in &config.tls.listen {
+        bound.tls.push(tcp::bind(*address).map_err(named("tls", *address))?);
+    }
     Ok(bound)
+}
+
+fn named(what: &'static str, address: SocketAddr) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("cannot listen on {what} {address}: {error}"))
 }
 
 /// How often a free UDP port may turn out to be taken on TCP.
@@ -78,9 +91,6 @@ const TRIES: usize = 16;
 
 impl Bound {
     fn listen(&mut self, listen: Listen) -> io::Result<()> {
-        let named = |what: &'static str, address: SocketAddr| {
-            move |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {what} {address}: {error}"))
-        };
         let mut tries = if listen.udp && listen.tcp && listen.address.port() == 0 { TRIES } else { 1 };
         loop {
             tries -= 1;
@@ -109,6 +119,16 @@ impl Bound {
         self.tcp.iter().filter_map(|socket| socket.local_addr().ok()).collect()
     }
 
+    pub fn tls(&self) -> Vec<SocketAddr> {
+        self.tls.iter().filter_map(|socket| socket.local_addr().ok()).collect()
+    }
+
+    /// With these certificates, without which no TLS handshake succeeds.
+    #[must_use]
+    pub fn secured(self, secrets: Tls) -> Bound {
+        Bound { secrets, ..self }
+    }
+
     /// Starts the task. It ends after `stop`, once the last calls are hung up; then `events` closes.
     ///
     /// # Errors
@@ -128,22 +148,33 @@ impl Bound {
         let endpoint = Endpoint::new(config, rand::random());
         let (asks, asked) = mpsc::channel(COMMANDS);
         let (send_trunks, trunks) = watch::channel(self.trunks.clone());
+        let (send_secrets, secrets) = watch::channel(self.secrets.clone());
         let handle = Handle {
             asks,
             ids: endpoint.ids(),
             udp: self.udp().first().copied(),
             tcp: self.tcp().first().copied(),
+            tls: self.tls().first().copied(),
             trunks: Arc::new(send_trunks),
             written: Arc::new(watch::channel(self.trunks.clone()).0),
             known: resolve::Known::default(),
+            secrets: Arc::new(send_secrets),
             trace: Trace::default(),
             peers: peers::Peers::default(),
         };
-        let listeners = (self.udp(), self.tcp());
+        let listeners = Listeners { udp: self.udp(), tcp: self.tcp(), tls: self.tls() };
+        let over = |transport, list: Vec<_>| list.into_iter().map(move |socket| (transport, socket));
+        let terms = tcp::Terms {
+            listeners: over(Transport::Tcp, self.tcp).chain(over(Transport::Tls, self.tls)).collect(),
+            limits: self.config.tcp,
+            handshakes: self.config.tls.handshakes,
+            trunks: trunks.clone(),
+            tls: secrets,
+        };
         let task = Task {
             endpoint,
             udp: udp::Sockets::new(self.udp)?,
-            tcp: tcp::Connections::start(self.tcp, self.config.tcp, trunks.clone())?,
+            tcp: tcp::Connections::start(terms)?,
             listeners,
             routes: local::Routes::default(),
             junk: junk::Junk::new(trunks.clone()),
@@ -162,12 +193,36 @@ impl Bound {
     }
 }
 
+/// Where is listened.
+struct Listeners {
+    udp: Vec<SocketAddr>,
+    tcp: Vec<SocketAddr>,
+    tls: Vec<SocketAddr>,
+}
+
+/// Whose an address is, asked before anything of its message is read.
+struct Caller {
+    trunk: Option<TrunkName>,
+    unlisted: Unlisted,
+    must_be_secured: bool,
+}
+
+impl Caller {
+    fn at(trunks: &Trunks, ip: IpAddr) -> Caller {
+        let trunk = trunks.at(ip);
+        Caller {
+            trunk: trunk.map(|trunk| trunk.name.clone()),
+            unlisted: trunks.unlisted,
+            must_be_secured: trunk.is_some_and(Trunk::must_be_secured),
+        }
+    }
+}
+
 struct Task {
     endpoint: Endpoint,
     udp: udp::Sockets,
     tcp: tcp::Connections,
-    /// Where is listened, UDP and TCP.
-    listeners: (Vec<SocketAddr>, Vec<SocketAddr>),
+    listeners: Listeners,
     routes: local::Routes,
     trunks: watch::Receiver<Trunks>,
     junk: junk::Junk,
@@ -268,8 +323,9 @@ impl Task {
     /// The flow with the listener that it goes out from, as the peer sees it.
     fn outgoing(&mut self, now: Instant, flow: Flow) -> Option<Flow> {
         let list = match flow.transport {
-            Transport::Udp => &self.listeners.0,
-            Transport::Tcp => &self.listeners.1,
+            Transport::Udp => &self.listeners.udp,
+            Transport::Tcp => &self.listeners.tcp,
+            Transport::Tls => &self.listeners.tls,
         };
         let exact = list.iter().find(|listener| **listener == flow.local);
         let fits = || list.iter().find(|listener| listener.is_ipv4() == flow.peer.is_ipv4());
@@ -286,11 +342,9 @@ impl Task {
                 continue;
             }
             let flow = |local| Flow { transport: Transport::Udp, local, peer, connection: 0 };
-            let (trunk, unlisted) = {
-                let trunks = self.trunks.borrow();
-                (trunks.of(peer.ip()).cloned(), trunks.unlisted)
-            };
+            let Caller { trunk, unlisted, must_be_secured } = Caller::at(&self.trunks.borrow(), peer.ip());
             match trunk {
+                Some(_) if must_be_secured => self.junk.note(now, "not_secured", peer),
                 Some(_) if !self.listed.may(now, peer.ip(), bytes) => self.junk.note(now, "source_rate", peer),
                 Some(trunk) => {
                     let bytes = Bytes::copy_from_slice(bytes);
@@ -325,12 +379,14 @@ impl Task {
             tcp::Heard::Opened { .. } | tcp::Heard::Message { .. } => {}
         }
         let Some((flow, bytes)) = self.tcp.take(heard) else { return };
-        metrics::counter!("jiesu_sip_received_total", "transport" => "tcp").increment(1);
-        let (trunk, unlisted) = {
-            let trunks = self.trunks.borrow();
-            (trunks.of(flow.peer.ip()).cloned(), trunks.unlisted)
-        };
+        metrics::counter!("jiesu_sip_received_total", "transport" => flow.transport.word()).increment(1);
+        let Caller { trunk, unlisted, must_be_secured } = Caller::at(&self.trunks.borrow(), flow.peer.ip());
         match trunk {
+            // Also where the trunk's file has changed since the connection was opened.
+            Some(trunk) if must_be_secured && self.tcp.shown(flow.connection) != Some(&trunk) => {
+                self.junk.note(now, "not_secured", flow.peer);
+                self.tcp.close(flow.connection);
+            }
             Some(_) if !self.listed.may(now, flow.peer.ip(), &bytes) => {
                 self.junk.note(now, "source_rate", flow.peer);
             }
@@ -373,19 +429,15 @@ impl Task {
                 tracing::debug!(%error, peer = %flow.peer, "a datagram was not sent");
                 "socket"
             }),
-            Transport::Tcp => self.tcp.send(flow, bytes),
+            Transport::Tcp | Transport::Tls => self.tcp.send(flow, bytes),
         };
         match sent {
             Ok(()) => {
-                let transport = match flow.transport {
-                    Transport::Udp => "udp",
-                    Transport::Tcp => "tcp",
-                };
-                metrics::counter!("jiesu_sip_sent_total", "transport" => transport).increment(1);
+                metrics::counter!("jiesu_sip_sent_total", "transport" => flow.transport.word()).increment(1);
             }
             Err(reason) => {
                 metrics::counter!("jiesu_sip_send_failed_total", "reason" => reason).increment(1);
-                if flow.transport == Transport::Tcp {
+                if flow.transport.is_reliable() {
                     self.endpoint.unreachable(now, flow);
                 }
             }

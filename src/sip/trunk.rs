@@ -7,6 +7,7 @@ mod cidr;
 pub mod health;
 pub mod locate;
 pub mod number;
+pub mod tls;
 mod written;
 
 use std::net::{IpAddr, SocketAddr};
@@ -86,6 +87,8 @@ pub struct Trunk {
     pub trust_identity: bool,
     pub login: Option<Login>,
     pub users: Option<Users>,
+    /// Its certificates, and ours for it.
+    pub tls: Option<tls::Tls>,
 }
 
 impl Trunk {
@@ -106,7 +109,13 @@ impl Trunk {
             trust_identity: false,
             login: None,
             users: None,
+            tls: None,
         }
+    }
+
+    /// Whether its requests are taken over TLS alone, and only with its certificate.
+    pub fn must_be_secured(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.required)
     }
 
     /// Whether `ip` is this trunk's: one of its networks, or one that calls of ours go to.
@@ -173,9 +182,14 @@ impl Trunks {
         list
     }
 
-    /// The trunk that lists `ip`.
+    /// The name of the trunk that lists `ip`.
     pub fn of(&self, ip: IpAddr) -> Option<&TrunkName> {
-        self.list.iter().find(|trunk| trunk.lists(ip)).map(|trunk| &trunk.name)
+        self.at(ip).map(|trunk| &trunk.name)
+    }
+
+    /// The trunk that lists `ip`.
+    pub fn at(&self, ip: IpAddr) -> Option<&Trunk> {
+        self.list.iter().find(|trunk| trunk.lists(ip))
     }
 
     pub fn get(&self, name: &str) -> Option<&Trunk> {

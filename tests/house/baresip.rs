@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::certificates::Signed;
 use super::pause;
 
 pub struct Phone {
@@ -42,6 +43,15 @@ impl Phone {
 
     /// The same with other codecs.
     pub fn speaking(user: &str, mic: &Path, port: u16, speech: &Speech<'_>) -> Phone {
+        Phone::over(user, mic, port, speech, None)
+    }
+
+    /// The same over TLS, with its certificate; it listens on the port above `port`.
+    pub fn secured(user: &str, mic: &Path, port: u16, speech: &Speech<'_>, shows: &Signed) -> Phone {
+        Phone::over(user, mic, port, speech, Some(shows))
+    }
+
+    fn over(user: &str, mic: &Path, port: u16, speech: &Speech<'_>, shows: Option<&Signed>) -> Phone {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = folder.path();
         fs::create_dir(at.join("heard")).expect("mkdir");
@@ -56,9 +66,19 @@ impl Phone {
             rate = speech.rate,
             dir = at.display(),
         );
+        let certificate = at.join("certificate.pem");
+        let (transport, config) = match shows {
+            None => ("udp", config),
+            Some(shows) => {
+                fs::write(&certificate, format!("{}{}", shows.key, shows.certificate)).expect("write");
+                ("tls", format!("{config}sip_certificate {}\n", certificate.display()))
+            }
+        };
         fs::write(at.join("config"), config).expect("write");
-        let account =
-            format!("<sip:{user}@127.0.0.1;transport=udp>;regint=0;audio_codecs={}{}\n", speech.codecs, speech.account);
+        let account = format!(
+            "<sip:{user}@127.0.0.1;transport={transport}>;regint=0;audio_codecs={}{}\n",
+            speech.codecs, speech.account
+        );
         fs::write(at.join("accounts"), account).expect("write");
         fs::write(at.join("contacts"), "").expect("write");
         let mut child = Command::new("baresip")

@@ -3,8 +3,12 @@
 
 pub mod baresip;
 pub mod carrier;
+pub mod certificates;
 pub mod dns;
 pub mod hear;
+pub mod kamailio;
+pub mod script;
+pub mod secured;
 pub mod sipp;
 pub mod speech;
 pub mod torture;
@@ -94,6 +98,7 @@ pub struct Daemon {
     pub folder: PathBuf,
     pub sip: SocketAddr,
     pub tcp: SocketAddr,
+    pub tls: Option<SocketAddr>,
     pub web: SocketAddr,
     said: Option<mpsc::Receiver<String>>,
     kept: Option<tempfile::TempDir>,
@@ -169,7 +174,7 @@ impl Daemon {
         let (send, said) = mpsc::sync_channel(64);
         let out = BufReader::new(child.stdout.take().expect("piped"));
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-        let (mut sip, mut tcp, mut web) = (None, None, None);
+        let (mut sip, mut tcp, mut tls, mut web) = (None, None, None, None);
         loop {
             match said.recv_timeout(Duration::from_secs(60)) {
                 Ok(line) => {
@@ -177,6 +182,8 @@ impl Daemon {
                         sip = sip.or(at.parse().ok());
                     } else if let Some(at) = line.strip_prefix("sip tcp ") {
                         tcp = tcp.or(at.parse().ok());
+                    } else if let Some(at) = line.strip_prefix("sip tls ") {
+                        tls = tls.or(at.parse().ok());
                     } else if let Some(at) = line.strip_prefix("web http://") {
                         web = at.trim_end_matches('/').parse().ok();
                     } else if line == "ready" {
@@ -193,7 +200,7 @@ impl Daemon {
         }
         let (sip, tcp) = (sip.expect("it said where SIP is"), tcp.expect("and on TCP"));
         let web = web.expect("it said where the console is");
-        Ok(Daemon { child, folder: folder.to_owned(), sip, tcp, web, said: Some(said), kept: None })
+        Ok(Daemon { child, folder: folder.to_owned(), sip, tcp, tls, web, said: Some(said), kept: None })
     }
 
     /// `jiesu ARGS -c FOLDER`, which must end by itself.

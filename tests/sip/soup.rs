@@ -64,7 +64,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..4_usize, 0..CODES.len(), 0..2_u8, 0..HEADERS.len(), any::<bool>())
             .prop_map(|(which, code, fork, more, offer)| Step::Response { which, code, fork, more, offer }),
         1 => (2..6_u32, any::<bool>()).prop_map(|(number, offer)| Step::Prack { number, offer }),
-        5 => (0..14_usize, 0..4_usize).prop_map(|(which, dialog)| Step::Wish { which, dialog }),
+        5 => (0..15_usize, 0..4_usize).prop_map(|(which, dialog)| Step::Wish { which, dialog }),
         1 => (1..70_000_u64).prop_map(Step::Wait),
     ]
 }
@@ -126,8 +126,8 @@ impl Soup {
             Step::Wish { which, dialog } => {
                 match which {
                     10 | 11 => return self.call(*which == 10),
-                    12 => return self.ask(Asked::Options),
-                    13 => {
+                    13 => return self.ask(Asked::Options),
+                    14 => {
                         return self.ask(Asked::Register {
                             user: "u".into(),
                             expires: 60,
@@ -150,6 +150,7 @@ impl Soup {
                     6 => Command::Acknowledge { dialog, sdp },
                     7 => Command::Refer { dialog, to: ReferTo::Instead(other), by: None },
                     8 => Command::Cancel { dialog },
+                    12 => Command::Inform { dialog, content_type: "application/dtmf", body: "7".into() },
                     _ => Command::Hangup { dialog, reason: None },
                 });
             }

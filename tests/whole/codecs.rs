@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::house::baresip::{Phone, Speech};
+use crate::house::certificates::Signed;
 use crate::house::{Daemon, Plan, draw, has, hear, in_own_network, pause, root, skip, speech};
 
 /// A caller who says one drawn sentence again and again, with pauses: whenever it is listened to, it is heard. At 8 kHz, and
@@ -50,8 +51,13 @@ fn edit(key: &str, shown: &str, wanted: &str) -> (String, String) {
     (format!("# {key} = {shown}"), format!("{key} = {wanted}"))
 }
 
-/// One way of speaking, from both ends: what was heard there, what was recorded here, a drawn key, the ticket.
 fn both_ends_hear_each_other(test: &str, edits: Vec<(String, String)>, speech: &Speech<'_>) {
+    conversation(test, &Plan { edits, ..Plan::default() }, speech, None);
+}
+
+/// One way of speaking, from both ends: what was heard there, what was recorded here, a drawn key, the ticket. Over TLS
+/// where the phone has a certificate.
+pub fn conversation(test: &str, plan: &Plan, speech: &Speech<'_>, shows: Option<&Signed>) {
     if !has("baresip") || !has("espeak-ng") {
         return skip("baresip or espeak-ng is not installed");
     }
@@ -59,10 +65,16 @@ fn both_ends_hear_each_other(test: &str, edits: Vec<(String, String)>, speech: &
         return;
     }
     let temp = tempfile::tempdir().expect("a temporary folder");
-    let daemon = Daemon::start(&Plan { edits, ..Plan::default() });
+    let daemon = Daemon::start(plan);
     let (says, mic) = mic(temp.path(), speech.rate);
-    let mut phone = Phone::speaking("alice", &mic, 5070, speech);
-    phone.command("dial", &format!("sip:12345@{}", daemon.sip));
+    let (mut phone, uri) = match shows {
+        None => (Phone::speaking("alice", &mic, 5070, speech), format!("sip:12345@{}", daemon.sip)),
+        Some(shows) => {
+            let at = daemon.tls.expect("it listens for TLS");
+            (Phone::secured("alice", &mic, 5070, speech, shows), format!("sip:12345@{at};transport=tls"))
+        }
+    };
+    phone.command("dial", &uri);
     phone.wait("CALL_ESTABLISHED", Duration::from_secs(10));
     // It was asked, and what it said is sealed.
     let start = Instant::now();
@@ -101,6 +113,10 @@ fn both_ends_hear_each_other(test: &str, edits: Vec<(String, String)>, speech: &
     assert_eq!(of("unreadable"), 0.0);
     // baresip opens its NAT with one RTCP APP, in the clear.
     assert!(of("received") > 500.0 && of("forged") <= 1.0, "{} forged of {}", of("forged"), of("received"));
+    if shows.is_some() {
+        let over = |transport: &str| daemon.metric(&format!("jiesu_sip_received_total{{transport=\"{transport}\"}}"));
+        assert!(over("tls") >= 3.0 && over("udp") + over("tcp") == 0.0, "INVITE, ACK and BYE come over TLS");
+    }
 }
 
 fn codecs(wanted: &str) -> (String, String) {

@@ -3,9 +3,11 @@
 #[path = "../house/mod.rs"]
 mod house;
 
+mod acceptance;
 mod codecs;
 mod dialogs;
 mod durability;
+mod edge;
 mod endings;
 mod hearing;
 mod junk;
@@ -16,6 +18,7 @@ mod peers;
 mod sipp;
 mod soak;
 mod softphone;
+mod tls;
 mod trace;
 mod transfer;
 mod trunks;

@@ -108,14 +108,13 @@ fn destination(desk: &Desk, passenger: &Passenger<'_>, target: &str) -> Result<D
         return over(desk, passenger, &uri, &trunk);
     }
     let ip = uri.ip().ok_or("the host is neither an IP address nor a trunk")?;
-    let tcp = uri.param("transport").is_some_and(|t| t.eq_ignore_ascii_case(b"tcp"));
-    let transport = if tcp { Transport::Tcp } else { Transport::Udp };
+    let transport = Transport::of(&uri);
     let local = route_to(ip).map_err(|_| "there is no route to it")?;
     let ours = desk.originator.advertised.of(local, ip);
     let host = if ours.is_ipv6() { format!("[{ours}]") } else { ours.to_string() };
     Ok(Destination {
         uri: target.to_owned(),
-        to: SocketAddr::new(ip, uri.port.unwrap_or(5060)),
+        to: SocketAddr::new(ip, uri.port.unwrap_or(transport.usual_port())),
         transport,
         from: match passenger.caller {
             _ if passenger.withheld => privacy::ANONYMOUS.to_owned(),

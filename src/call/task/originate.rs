@@ -318,15 +318,7 @@ impl Outbound {
     /// Answers the other side's re-INVITE; every other event needs nothing.
     pub async fn reoffer(&mut self, event: Event) {
         let Event::Reoffered { dialog, sdp } = event else { return };
-        self.ours.version += 1;
-        let command = match sdp.map(|offer| sdp::answer_bytes(&offer, &self.ours)) {
-            None => Command::AnswerAgain { dialog, sdp: sdp::offer(&self.ours) },
-            Some(Ok(agreed)) => match self.leg.command(Audio::Connect(Connect::from_sdp(&agreed, self.signalled))) {
-                Ok(()) => Command::AnswerAgain { dialog, sdp: agreed.sdp },
-                Err(_) => Command::RefuseAgain { dialog, code: 500 },
-            },
-            Some(Err(_)) => Command::RefuseAgain { dialog, code: 488 },
-        };
+        let command = agree_again(dialog, sdp.as_deref(), &mut self.ours, &self.leg, self.signalled);
         if self.originator.sip.send(command).await.is_err() {
             tracing::debug!("SIP is stopping");
         }
@@ -339,5 +331,24 @@ impl Drop for Outbound {
             self.originator.sip.send_now(Command::Hangup { dialog: self.dialog, reason: None });
         }
         self.originator.registry.leave(self.dialog);
+    }
+}
+
+/// Answers the other side's re-INVITE: the leg follows what is agreed. `signalled`: where its SIP comes from.
+pub fn agree_again(
+    dialog: DialogId,
+    offer: Option<&[u8]>,
+    ours: &mut sdp::Ours,
+    leg: &Leg,
+    signalled: IpAddr,
+) -> Command {
+    ours.version += 1;
+    match offer.map(|offer| sdp::answer_bytes(offer, ours)) {
+        None => Command::AnswerAgain { dialog, sdp: sdp::offer(ours) },
+        Some(Ok(agreed)) => match leg.command(Audio::Connect(Connect::from_sdp(&agreed, signalled))) {
+            Ok(()) => Command::AnswerAgain { dialog, sdp: agreed.sdp },
+            Err(_) => Command::RefuseAgain { dialog, code: 500 },
+        },
+        Some(Err(_)) => Command::RefuseAgain { dialog, code: 488 },
     }
 }

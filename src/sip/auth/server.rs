@@ -11,6 +11,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 use super::{Algorithm, Credentials, Fields, hex, quoted, response, same};
+use crate::sip::uri::Uri;
 
 /// How long a nonce lives.
 pub const LIFETIME: Duration = Duration::from_secs(300);
@@ -119,9 +120,7 @@ impl Gate {
         if field("realm")? != self.realm.as_bytes() {
             return Err(Denied::Missing);
         }
-        // RFC 3261 section 22.4 item 3: the URI may differ where a proxy rewrote the Request-URI; an answer for another
-        // resource is no answer for this one. Trunks do not sit behind such proxies.
-        if !qop.eq_ignore_ascii_case(b"auth") || uri != request_uri {
+        if !qop.eq_ignore_ascii_case(b"auth") || !is_for(uri, request_uri) {
             return Err(Denied::Malformed);
         }
         let counted = std::str::from_utf8(nc).ok().filter(|nc| nc.len() == 8);
@@ -189,6 +188,17 @@ impl Gate {
     }
 }
 
+/// Whether an answer made for `uri` may be one for this Request-URI. A proxy between us may have written another host
+/// into the Request-URI, and some peers name the server alone, so the two need not be equivalent (RFC 3261 section 22.4
+/// item 5); but what was made for one number opens no other.
+fn is_for(uri: &[u8], request_uri: &[u8]) -> bool {
+    if uri == request_uri {
+        return true;
+    }
+    let (Ok(made), Ok(asked)) = (Uri::parse(uri), Uri::parse(request_uri)) else { return false };
+    made.user.is_none_or(|user| asked.user == Some(user))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,6 +249,20 @@ mod tests {
             assert_eq!(check(&mut gate, at(1), &answer("s3cret", "INVITE", URI)), Ok("carrier".into()));
         }
         assert_eq!(gate().check(at(0), None, "INVITE", URI.as_bytes(), known), Err(Denied::Missing));
+    }
+
+    #[test]
+    fn a_proxy_may_have_changed_the_host_but_not_the_number() {
+        for (uri, may) in [
+            ("sip:12345@edge.example:5062;transport=udp", true),
+            ("sip:192.0.2.1", true),
+            ("sip:110@192.0.2.1", false),
+            ("12345", false),
+        ] {
+            let mut gate = gate();
+            let answer = challenge(&mut gate, 0, at(0)).answer(&carrier("s3cret"), "INVITE", uri, 1, "c");
+            assert_eq!(check(&mut gate, at(1), &answer).is_ok(), may, "{uri}");
+        }
     }
 
     /// ATTACKS 28.

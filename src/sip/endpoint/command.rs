@@ -54,6 +54,12 @@ pub enum Command {
         to: ReferTo,
         by: Option<String>,
     },
+    /// INFO (RFC 6086) inside an established dialog: keys, for peers that take them so. `Informed` tells its answer.
+    Inform {
+        dialog: DialogId,
+        content_type: &'static str,
+        body: Bytes,
+    },
     Invite(Box<Invite>),
     /// A request outside calls; one Response follows.
     Request(Box<Request>),

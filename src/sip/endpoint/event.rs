@@ -65,6 +65,8 @@ pub enum Event {
     Failed { dialog: DialogId, code: u16, reason: String, cause: Option<Reason> },
     /// Keys, or whatever else INFO may carry; it was answered. `content_type` is in lower case, without parameters.
     Info { dialog: DialogId, content_type: String, body: Bytes },
+    /// Our INFO was answered, or could not be sent (481).
+    Informed { dialog: DialogId, code: u16 },
     /// How our REFER goes: the code of its refusal, or of the call that it caused. `over`: nothing more will come.
     Referred { dialog: DialogId, code: u16, over: bool },
     /// `reason`: what the other side gave as its reason (RFC 3326).
@@ -89,6 +91,7 @@ impl Event {
             | Event::RefusedAgain { dialog, .. }
             | Event::Failed { dialog, .. }
             | Event::Info { dialog, .. }
+            | Event::Informed { dialog, .. }
             | Event::Referred { dialog, .. }
             | Event::Ended { dialog, .. } => Some(*dialog),
             Event::Response(response) => Some(response.id),

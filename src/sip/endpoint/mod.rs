@@ -11,6 +11,7 @@ mod challenge;
 mod command;
 mod event;
 mod expire;
+mod inform;
 mod inside;
 pub mod outside;
 mod redirect;
@@ -47,6 +48,7 @@ use super::overload::Overload;
 use super::reason::Reason;
 use super::server::{Server, Todo};
 use super::timing::Timing;
+use super::uri::{Scheme, Uri};
 use super::{advertised::Advertised, check, trunk::Trunks};
 use crate::time::Timers;
 
@@ -58,17 +60,49 @@ pub struct DialogId(pub u64);
 pub enum Transport {
     Udp,
     Tcp,
+    Tls,
 }
 
 impl Transport {
     pub fn is_reliable(self) -> bool {
-        self == Transport::Tcp
+        matches!(self, Transport::Tcp | Transport::Tls)
     }
 
+    /// As in Via (RFC 3261 section 20.42).
     pub fn as_str(self) -> &'static str {
         match self {
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        }
+    }
+
+    /// As labels of metrics, `transport=` of URIs and our configuration have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+        }
+    }
+
+    /// The port where none is written (RFC 3261 section 19.1.2).
+    pub fn usual_port(self) -> u16 {
+        match self {
+            Transport::Udp | Transport::Tcp => 5060,
+            Transport::Tls => 5061,
+        }
+    }
+
+    /// What a URI with an address as its host asks for (RFC 3263 section 4.1). `sips:` is TLS whatever its parameter
+    /// says; `transport=tls` is deprecated (RFC 3261 section 26.2.2) and what everybody writes.
+    pub fn of(uri: &Uri<'_>) -> Transport {
+        let asks = |word: &[u8]| uri.param("transport").is_some_and(|t| t.eq_ignore_ascii_case(word));
+        match uri.scheme {
+            Scheme::Sips => Transport::Tls,
+            _ if asks(b"tls") => Transport::Tls,
+            _ if asks(b"tcp") => Transport::Tcp,
+            _ => Transport::Udp,
         }
     }
 }
@@ -80,7 +114,7 @@ pub struct Flow {
     /// Our address on this way: a concrete one, also where the listener is a wildcard.
     pub local: SocketAddr,
     pub peer: SocketAddr,
-    /// The connection's number; 0 on UDP, and on TCP for "any connection to `peer`, or a new one".
+    /// The connection's number; 0 on UDP, and on TCP and TLS for "any connection to `peer`, or a new one".
     pub connection: u64,
 }
 
@@ -310,6 +344,7 @@ impl Endpoint {
             Command::Hangup { dialog, reason } => self.hang_up(now, dialog, reason),
             Command::Acknowledge { dialog, sdp } => self.owed(dialog, sdp),
             Command::Refer { dialog, to, by } => self.refer(now, dialog, &to, by.as_deref()),
+            Command::Inform { dialog, content_type, body } => self.inform(now, dialog, content_type, &body),
             Command::Invite(invite) => self.invite(now, *invite),
             Command::Request(request) => self.ask(now, *request),
             Command::Cancel { dialog } => self.cancel(now, dialog),
@@ -381,7 +416,11 @@ impl Endpoint {
     }
 
     fn own_contact(&self, flow: &Flow) -> String {
-        let transport = if flow.transport == Transport::Tcp { ";transport=tcp" } else { "" };
+        let transport = match flow.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+        };
         format!("<sip:{}{transport}>", self.own_address(flow))
     }
 

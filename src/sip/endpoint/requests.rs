@@ -29,15 +29,23 @@ impl Endpoint {
         let Ok(message) = Message::parse(bytes, flow.framing()) else { return };
         let asks = message.method().is_some_and(|method| *method != Method::Ack);
         if asks && message.top_via().is_some() {
-            self.answer_stateless(flow, &message, &Fault::new(403, "Forbidden"));
+            // Not even the name of the product: whoever scans networks sorts by it.
+            let tag = self.stateless_tag(&message);
+            let bytes = Builder::answer(&message, flow.peer, 403, "Forbidden", Some(&tag)).finish();
+            self.send(response_flow(flow, message.top_via()), bytes);
         }
     }
 
-    pub(super) fn answer_stateless(&mut self, flow: Flow, message: &Message, fault: &Fault) {
-        // The same request gets the same tag, without our remembering it.
+    /// The same request gets the same tag, without our remembering it.
+    fn stateless_tag(&self, message: &Message) -> String {
         let mut hasher = DefaultHasher::new();
         (self.secret, message.call_id(), message.header(Name::From), message.header(Name::CSeq)).hash(&mut hasher);
-        self.answer_with(flow, message, fault, &format!("{:016x}", hasher.finish()));
+        format!("{:016x}", hasher.finish())
+    }
+
+    pub(super) fn answer_stateless(&mut self, flow: Flow, message: &Message, fault: &Fault) {
+        let tag = self.stateless_tag(message);
+        self.answer_with(flow, message, fault, &tag);
     }
 
     /// As [`Endpoint::answer_stateless`], with a tag of a dialog's.

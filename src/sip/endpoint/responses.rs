@@ -41,6 +41,7 @@ impl Endpoint {
             Method::Invite => self.invite_response(now, id, dialog, number, code, message),
             Method::Update if code >= 200 => self.update_response(now, id, dialog, code, message),
             Method::Refer => self.refer_answered(dialog, code),
+            Method::Info if code >= 200 => self.inform_answered(now, dialog, code),
             Method::Bye if code >= 200 => self.left(dialog),
             Method::Options | Method::Register => self.asked_for(dialog, id, code, Some(message)),
             _ => {}

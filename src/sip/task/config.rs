@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::tcp;
+use super::{tcp, tls};
 use crate::sip::advertised::Advertised;
 use crate::sip::check::MIN_SESSION;
 use crate::sip::endpoint;
@@ -45,6 +45,7 @@ pub struct Config {
     /// Who is asked for the names in trunk files; none: whom the system asks.
     pub resolvers: Vec<SocketAddr>,
     pub tcp: tcp::Limits,
+    pub tls: tls::Config,
 }
 
 impl Default for Config {
@@ -63,6 +64,7 @@ impl Default for Config {
             unlisted_rate: UNLISTED_RATE,
             resolvers: Vec::new(),
             tcp: tcp::Limits::default(),
+            tls: tls::Config::default(),
         }
     }
 }
@@ -103,6 +105,7 @@ impl Config {
                 idle: table.duration("tcp_idle").or("10m", "5s".."24h"),
                 message: table.duration("tcp_message").or("10s", "1s".."5m"),
             },
+            tls: table.table("tls").map(tls::Config::read).unwrap_or_default(),
         }
     }
 }

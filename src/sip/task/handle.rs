@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::peers::Peers;
 use super::resolve::Known;
+use super::tls::Tls;
 use super::trace::Trace;
 use crate::id::CallId;
 use crate::sip::endpoint::{Command, DialogId, Ids, Invite, Request, Response, Transport};
@@ -33,10 +34,12 @@ pub struct Handle {
     pub(super) ids: Ids,
     pub(super) udp: Option<SocketAddr>,
     pub(super) tcp: Option<SocketAddr>,
+    pub(super) tls: Option<SocketAddr>,
     pub(super) trunks: Arc<watch::Sender<Trunks>>,
     /// The trunks as they are written, without what DNS says.
     pub(super) written: Arc<watch::Sender<Trunks>>,
     pub(super) known: Known,
+    pub(super) secrets: Arc<watch::Sender<Tls>>,
     pub(super) trace: Trace,
     pub(super) peers: Peers,
 }
@@ -75,12 +78,18 @@ impl Handle {
         match transport {
             Transport::Udp => self.udp,
             Transport::Tcp => self.tcp,
+            Transport::Tls => self.tls,
         }
     }
 
     /// A trunk as it is configured now.
     pub fn trunk(&self, name: &str) -> Option<Trunk> {
         self.trunks.borrow().get(name).cloned()
+    }
+
+    /// All of them, as they are configured now.
+    pub fn trunks(&self) -> Trunks {
+        self.trunks.borrow().clone()
     }
 
     /// From now on these are the trunks. Calls that run go on.
@@ -112,6 +121,11 @@ impl Handle {
     /// What is known of the carriers' addresses.
     pub fn peers(&self) -> &Peers {
         &self.peers
+    }
+
+    /// From now on these are the certificates. Connections that are open go on.
+    pub fn replace_tls(&self, tls: Tls) {
+        self.secrets.send_modify(|secrets| secrets.replace(tls));
     }
 
     /// The messages of the last calls.

@@ -105,6 +105,29 @@ fn remedy(reason: &str) -> &'static str {
         "tcp_silent" | "tcp_half_message" => {
             "a connection without a whole message: sip.tcp_idle and sip.tcp_message say how long"
         }
+        "not_secured" => {
+            "this trunk's file says tls.required: the carrier must send over TLS, with the certificate that it agreed on"
+        }
+        "tls_busy" => {
+            "more handshakes at once than sip.tls.handshakes: raise it, or ask the peer to keep connections open"
+        }
+        "tls_slow" => "its TLS handshake stayed half: sip.tcp_message says how long it may take",
+        "tls_plain" => "it sends plain text to the TLS port: tell the carrier which of our ports is which",
+        "tls_broken_off" => {
+            "the peer left in the middle of the handshake: as a rule it does not believe our certificate"
+        }
+        "tls_alert" => "the peer refused our handshake: does it know who signs our certificate?",
+        "tls_incompatible" => "the peer has neither TLS 1.2 nor 1.3, or no cipher that is good today",
+        "tls_bad_handshake" => "what it sends breaks TLS (RFC 8446): look at what this peer is",
+        "tls_no_certificate" => {
+            "this peer must show a certificate (client_ca, or the trunk's tls.required) and has none"
+        }
+        "tls_expired" => "the peer's certificate has expired or is not yet valid: the carrier must renew it",
+        "tls_unknown_issuer" => "the peer's certificate is signed by nobody in `ca`: ask the carrier for its authority",
+        "tls_wrong_name" => "the peer's certificate is for another name: compare it with tls.names of the trunk",
+        "tls_bad_certificate" => "the peer's certificate cannot be used: `openssl s_client -connect` shows it",
+        "tls_unready" => "sip.tls has no certificate that can be shown: mend it and reload",
+        "tls_unknown" => "no trunk with [tls] lists this address, so nobody says whose certificates are believed",
         "tcp_unframed" => "this connection's bytes are not SIP with Content-Length (RFC 3261 18.3)",
         _ => "the reason says what happened; nothing has to be changed here",
     }

@@ -1,8 +1,8 @@
-//! TCP: listeners and connections. Each connection is read by a task of its own, framed there, and handed on through
-//! one bounded queue; a peer that sends faster than it is served waits in its own TCP window.
+//! TCP, and TLS over it: listeners and connections. Each connection is read by a task of its own, framed there, and
+//! handed on through one bounded queue; a peer that sends faster than it is served waits in its own TCP window.
 //!
-//! Refused: connections over the caps, silence, a message that stays half, a stream that cannot be framed, a peer that
-//! does not read. Each closes one connection and nothing else.
+//! Refused: connections over the caps, silence, a handshake or a message that stays half, a stream that cannot be
+//! framed, a peer that does not read. Each closes one connection and nothing else.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,15 +13,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::sip::endpoint::{Flow, Transport};
+use super::tls::{Refused, Tls};
+use crate::sip::endpoint::{Flow, Transport, TrunkName};
 use crate::sip::stream::{Framer, Piece};
 use crate::sip::trunk::{Trunks, Unlisted};
 
@@ -29,7 +29,7 @@ use crate::sip::trunk::{Trunks, Unlisted};
 const UNREAD: usize = 64;
 /// Messages of all connections that wait for the endpoint.
 const INBOX: usize = 256;
-/// How long a peer may take to accept a connection of ours, or to read one message.
+/// How long a peer may take to accept a connection of ours, for its handshake, or to read one message.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What connections may cost.
@@ -57,6 +57,8 @@ pub enum Heard {
     Opened {
         flow: Flow,
         out: mpsc::Sender<Bytes>,
+        /// The trunk whose certificate was shown.
+        shown: Option<TrunkName>,
     },
     Message {
         connection: u64,
@@ -85,6 +87,8 @@ pub enum Closed {
     Unframed,
     /// It never came about.
     Unreachable,
+    /// The same, for what happened in its handshake.
+    Unsecured(&'static str),
 }
 
 impl Closed {
@@ -94,6 +98,7 @@ impl Closed {
             Closed::Silent => Some("tcp_silent"),
             Closed::HalfMessage => Some("tcp_half_message"),
             Closed::Unframed => Some("tcp_unframed"),
+            Closed::Unsecured(reason) => Some(reason),
             Closed::ByPeer | Closed::ByUs | Closed::Idle | Closed::Unreachable => None,
         }
     }
@@ -120,6 +125,9 @@ struct Shared {
     /// Taken connections by address.
     taken: Mutex<HashMap<IpAddr, usize>>,
     trunks: watch::Receiver<Trunks>,
+    tls: watch::Receiver<Tls>,
+    /// Those of others that may be under way.
+    handshakes: Semaphore,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -127,6 +135,17 @@ struct Shared {
 struct Open {
     flow: Flow,
     out: mpsc::Sender<Bytes>,
+    shown: Option<TrunkName>,
+}
+
+/// What is listened on, and what connections are held to.
+pub struct Terms {
+    pub listeners: Vec<(Transport, std::net::TcpListener)>,
+    pub limits: Limits,
+    /// TLS handshakes of others that may be under way.
+    pub handshakes: usize,
+    pub trunks: watch::Receiver<Trunks>,
+    pub tls: watch::Receiver<Tls>,
 }
 
 /// The endpoint's side of all connections.
@@ -139,24 +158,22 @@ pub struct Connections {
 impl Connections {
     /// # Errors
     /// The runtime refuses a listener.
-    pub fn start(
-        listeners: Vec<std::net::TcpListener>,
-        limits: Limits,
-        trunks: watch::Receiver<Trunks>,
-    ) -> io::Result<Connections> {
+    pub fn start(terms: Terms) -> io::Result<Connections> {
         let (heard, inbox) = mpsc::channel(INBOX);
         let shared = Arc::new(Shared {
-            limits,
+            limits: terms.limits,
             heard,
             count: AtomicU64::new(0),
             taken: Mutex::default(),
-            trunks,
+            trunks: terms.trunks,
+            tls: terms.tls,
+            handshakes: Semaphore::new(terms.handshakes),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
-        for listener in listeners {
+        for (transport, listener) in terms.listeners {
             let listener = TcpListener::from_std(listener)?;
-            shared.tasks.spawn(listen(shared.clone(), listener));
+            shared.tasks.spawn(listen(shared.clone(), transport, listener));
         }
         Ok(Connections { shared, inbox, open: HashMap::new() })
     }
@@ -169,8 +186,8 @@ impl Connections {
     /// Keeps the books; gives a message and its way where there is one.
     pub fn take(&mut self, heard: Heard) -> Option<(Flow, Bytes)> {
         match heard {
-            Heard::Opened { flow, out } => {
-                self.open.insert(flow.connection, Open { flow, out });
+            Heard::Opened { flow, out, shown } => {
+                self.open.insert(flow.connection, Open { flow, out, shown });
             }
             Heard::Message { connection, bytes } => return Some((self.open.get(&connection)?.flow, bytes)),
             Heard::Closed { connection, .. } => self.close(connection),
@@ -181,6 +198,11 @@ impl Connections {
 
     pub fn flow(&self, connection: u64) -> Option<Flow> {
         self.open.get(&connection).map(|open| open.flow)
+    }
+
+    /// The trunk whose certificate was shown on this connection.
+    pub fn shown(&self, connection: u64) -> Option<&TrunkName> {
+        self.open.get(&connection)?.shown.as_ref()
     }
 
     pub fn len(&self) -> usize {
@@ -198,7 +220,8 @@ impl Connections {
     /// With the reason to count.
     pub fn send(&mut self, flow: Flow, bytes: Bytes) -> Result<(), &'static str> {
         let known = self.open.contains_key(&flow.connection).then_some(flow.connection);
-        let same = || self.open.iter().find(|(_, open)| open.flow.peer == flow.peer).map(|(id, _)| *id);
+        let is_same = |open: &Flow| (open.transport, open.peer) == (flow.transport, flow.peer);
+        let same = || self.open.iter().find(|(_, open)| is_same(&open.flow)).map(|(id, _)| *id);
         let id = match known.or_else(same) {
             Some(id) => id,
             // RFC 3261 18.2.2 would have us connect to where a response's Via points; an address that a request
@@ -217,12 +240,18 @@ impl Connections {
         let id = self.shared.count.fetch_add(1, Ordering::Relaxed) + 1;
         let flow = Flow { connection: id, ..flow };
         let (out, outgoing) = mpsc::channel(UNREAD);
-        self.open.insert(id, Open { flow, out: out.clone() });
+        // Who it is must be known before it is called: nothing is heard from a peer that does not prove it.
+        let shown = match flow.transport {
+            Transport::Tls => Tls::trunk_at(&self.shared.trunks.borrow(), flow.peer),
+            Transport::Udp | Transport::Tcp => None,
+        };
+        self.open.insert(id, Open { flow, out: out.clone(), shown: shown.clone() });
         let shared = self.shared.clone();
         self.shared.tasks.spawn(async move {
             let stream = tokio::time::timeout(PATIENCE, TcpStream::connect(flow.peer)).await;
+            let line = Line { shared: &shared, flow, out, outgoing, first: shared.limits.idle };
             let why = match stream {
-                Ok(Ok(stream)) => converse(&shared, flow, stream, out, outgoing, shared.limits.idle).await,
+                Ok(Ok(stream)) => line.call(stream, shown).await,
                 Ok(Err(_)) | Err(_) => Closed::Unreachable,
             };
             shared.tell(Heard::Closed { connection: id, why }).await;
@@ -286,7 +315,7 @@ impl Drop for Seat {
     }
 }
 
-async fn listen(shared: Arc<Shared>, listener: TcpListener) {
+async fn listen(shared: Arc<Shared>, transport: Transport, listener: TcpListener) {
     loop {
         let accepted = tokio::select! {
             () = shared.stop.cancelled() => return,
@@ -294,7 +323,7 @@ async fn listen(shared: Arc<Shared>, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                if let Err(reason) = admit(&shared, stream, peer).await {
+                if let Err(reason) = admit(&shared, transport, stream, peer) {
                     shared.tell(Heard::Refused { peer, reason }).await;
                 }
             }
@@ -307,64 +336,133 @@ async fn listen(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
-async fn admit(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) -> Result<(), &'static str> {
-    let listed = {
+fn admit(shared: &Arc<Shared>, transport: Transport, stream: TcpStream, peer: SocketAddr) -> Result<(), &'static str> {
+    let (trunk, unlisted) = {
         let trunks = shared.trunks.borrow();
-        trunks.of(peer.ip()).is_some() || trunks.unlisted == Unlisted::Forbid
+        (trunks.of(peer.ip()).cloned(), trunks.unlisted)
     };
-    if !listed {
+    if trunk.is_none() && unlisted == Unlisted::Drop {
         return Err("unlisted");
     }
     let seat = shared.seat(peer.ip())?;
     let local = stream.local_addr().map_err(|_| "tcp_gone")?;
     let connection = shared.count.fetch_add(1, Ordering::Relaxed) + 1;
-    let flow = Flow { transport: Transport::Tcp, local, peer, connection };
-    let (out, outgoing) = mpsc::channel(UNREAD);
-    shared.tell(Heard::Opened { flow, out: out.clone() }).await;
+    let flow = Flow { transport, local, peer, connection };
     let shared = shared.clone();
     shared.clone().tasks.spawn(async move {
-        let why = converse(&shared, flow, stream, out, outgoing, shared.limits.message).await;
-        shared.tell(Heard::Closed { connection, why }).await;
+        let (out, outgoing) = mpsc::channel(UNREAD);
+        let line = Line { shared: &shared, flow, out, outgoing, first: shared.limits.message };
+        match line.answer(stream, trunk).await {
+            Ok(why) => shared.tell(Heard::Closed { connection, why }).await,
+            Err(reason) => shared.tell(Heard::Refused { peer, reason }).await,
+        };
         drop(seat);
     });
     Ok(())
 }
 
-/// One connection's life. `first`: how long its first message may take.
-async fn converse(
-    shared: &Arc<Shared>,
+/// One connection's life.
+struct Line<'a> {
+    shared: &'a Shared,
     flow: Flow,
-    stream: TcpStream,
     out: mpsc::Sender<Bytes>,
-    mut outgoing: mpsc::Receiver<Bytes>,
+    outgoing: mpsc::Receiver<Bytes>,
+    /// How long its first message may take.
     first: Duration,
-) -> Closed {
+}
+
+impl Line<'_> {
+    /// Somebody opened it; `trunk` lists the address.
+    async fn answer(self, stream: TcpStream, trunk: Option<TrunkName>) -> Result<Closed, &'static str> {
+        promptly(&stream);
+        let shared = self.shared;
+        let opened = |shown| Heard::Opened { flow: self.flow, out: self.out.clone(), shown };
+        if self.flow.transport != Transport::Tls {
+            shared.tell(opened(None)).await;
+            let (reader, writer) = stream.into_split();
+            return Ok(self.converse(reader, writer).await);
+        }
+        let (stream, shown) = {
+            // Over it nobody waits: the peer tries again, and the queue would only grow.
+            let _place = shared.handshakes.try_acquire().map_err(|_| "tls_busy")?;
+            let tls = shared.tls.borrow().clone();
+            let handshake = tls.accept(trunk.as_ref(), stream, shared.limits.message);
+            let secured = tokio::select! {
+                () = shared.stop.cancelled() => return Err("draining"),
+                secured = handshake => secured,
+            };
+            secured.map_err(|refused| self.explain(&refused))?
+        };
+        shared.tell(opened(shown)).await;
+        let (reader, writer) = tokio::io::split(stream);
+        Ok(self.converse(reader, writer).await)
+    }
+
+    /// We opened it, to this trunk.
+    async fn call(self, stream: TcpStream, trunk: Option<TrunkName>) -> Closed {
+        promptly(&stream);
+        if self.flow.transport != Transport::Tls {
+            let (reader, writer) = stream.into_split();
+            return self.converse(reader, writer).await;
+        }
+        let tls = self.shared.tls.borrow().clone();
+        let secured = match trunk {
+            Some(trunk) => tls.connect(&trunk, self.flow.peer.ip(), stream, PATIENCE).await,
+            None => Err(Refused::Unknown),
+        };
+        match secured {
+            Ok(stream) => {
+                let (reader, writer) = tokio::io::split(stream);
+                self.converse(reader, writer).await
+            }
+            Err(refused) => Closed::Unsecured(self.explain(&refused)),
+        }
+    }
+
+    /// The word is counted and explained where all refusals are; what exactly it was only helps whoever looks into it.
+    fn explain(&self, refused: &Refused) -> &'static str {
+        tracing::debug!(peer = %self.flow.peer, %refused, "no TLS connection");
+        refused.reason()
+    }
+
+    async fn converse(self, reader: impl AsyncRead + Unpin, mut writer: impl AsyncWrite + Unpin) -> Closed {
+        let Line { shared, flow, out, mut outgoing, first } = self;
+        let pong = out.downgrade();
+        drop(out); // the endpoint's task alone keeps the connection open
+        let write = async {
+            while let Some(bytes) = outgoing.recv().await {
+                let written = async {
+                    writer.write_all(&bytes).await?;
+                    writer.flush().await // TLS gathers records
+                };
+                match tokio::time::timeout(PATIENCE, written).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Closed::ByPeer,
+                    Err(_) => return Closed::ByUs, // does not read
+                }
+            }
+            Closed::ByUs
+        };
+        let why = tokio::select! {
+            why = read(shared, flow.connection, reader, pong, first) => why,
+            why = write => why,
+        };
+        // TLS says that nothing was cut off (RFC 8446 section 6.1). The peer may be gone, or not read.
+        let _ = tokio::time::timeout(PATIENCE, writer.shutdown()).await;
+        why
+    }
+}
+
+fn promptly(stream: &TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
-    }
-    let (reader, mut writer) = stream.into_split();
-    let pong = out.downgrade();
-    drop(out); // the endpoint's task alone keeps the connection open
-    let write = async {
-        while let Some(bytes) = outgoing.recv().await {
-            match tokio::time::timeout(PATIENCE, writer.write_all(&bytes)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Closed::ByPeer,
-                Err(_) => return Closed::ByUs, // does not read
-            }
-        }
-        Closed::ByUs
-    };
-    tokio::select! {
-        why = read(shared, flow.connection, reader, pong, first) => why,
-        why = write => why,
     }
 }
 
 async fn read(
     shared: &Shared,
     connection: u64,
-    mut reader: OwnedReadHalf,
+    mut reader: impl AsyncRead + Unpin,
     pong: mpsc::WeakSender<Bytes>,
     first: Duration,
 ) -> Closed {

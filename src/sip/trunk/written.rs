@@ -80,6 +80,10 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
         login.finish();
         trunk.login = credentials.map(|credentials| Login { realm, credentials });
     }
+    let tls = table.table("tls");
+    secured(&trunk.outbound, tls.is_some(), table);
+    trunk.tls = tls.and_then(super::tls::read);
+    required(&trunk, table);
     let realm = table.text("realm").check(|text| filled(text)).or("jiesu");
     let algorithms = algorithms(table);
     let users = table.tables("user");
@@ -92,6 +96,22 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
         trunk.users = Some(Users { realm, algorithms, list: users.into_iter().filter_map(read).collect() });
     }
     trunk
+}
+
+/// Whom we call over TLS has to be known.
+fn secured(outbound: &[Peer], known: bool, table: &Table<'_>) {
+    if !known && outbound.iter().any(|peer| peer.transport == Transport::Tls) {
+        let remedy = "write [tls] with ca = \"FILE\": whose certificates are believed";
+        table.fault("tls", "missing: `outbound` has an address with tls:", remedy);
+    }
+}
+
+/// Who must come over TLS is not called in the clear.
+fn required(trunk: &Trunk, table: &Table<'_>) {
+    if trunk.must_be_secured() && trunk.outbound.iter().any(|peer| peer.transport != Transport::Tls) {
+        let remedy = "write \"tls:ADDRESS:PORT\" for each, or remove tls.required";
+        table.fault("outbound", "has an address without tls:, though tls.required", remedy);
+    }
 }
 
 fn filled(text: &str) -> Result<String, (String, String)> {
@@ -137,6 +157,7 @@ fn outbound(table: &mut Table<'_>) -> Vec<Way> {
     let read = |item: &Written<String>| {
         let (transport, address) = match item.value.split_at_checked(4) {
             Some(("tcp:", rest)) => (Transport::Tcp, rest),
+            Some(("tls:", rest)) => (Transport::Tls, rest),
             Some(("udp:", rest)) => (Transport::Udp, rest),
             _ => (Transport::Udp, item.value.as_str()),
         };
@@ -244,6 +265,20 @@ mod tests {
         assert_eq!(trunks.of("2001:db8::1".parse().unwrap()).map(|name| &**name), Some("a"), "outbound is listed too");
         assert_eq!(trunk.users.as_ref().map(|users| (users.realm.as_str(), users.list.len())), Some(("jiesu", 1)));
         assert!(trunk.trust_identity && !format!("{trunk:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn tls_must_fit_the_addresses() {
+        for (outbound, tls, count) in [
+            ("tls:192.0.2.10:5061", "[tls]\nca = \"ca.pem\"\n", 0),
+            ("tls:192.0.2.10:5061", "", 1),
+            ("tcp:192.0.2.10:5060", "[tls]\nca = \"ca.pem\"\nnames = [\"a.example\"]\nrequired = true\n", 1),
+        ] {
+            let faults = Faults::default();
+            let text = format!("addresses = [\"192.0.2.0/24\"]\noutbound = [\"{outbound}\"]\n{tls}");
+            read(&[Source::new("trunks/a.toml", &text)], &faults);
+            assert_eq!(faults.len(), count, "{text}: {faults}");
+        }
     }
 
     #[test]

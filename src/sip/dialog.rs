@@ -10,7 +10,7 @@ use super::endpoint::{DialogId, Flow, Transport};
 use super::message::Message;
 use super::name::{Method, Name};
 use super::session;
-use super::uri::Uri;
+use super::uri::{Scheme, Uri};
 
 pub use extensions::{Ack, Fork, Held, MAX_FORKS, Offer, Peer, Referral, Reliable, Retry, Sent, Unpracked};
 
@@ -211,6 +211,12 @@ impl Dialog {
             .header(Name::CallId, &self.call_id)
             .header(Name::CSeq, format!("{cseq} {method}"))
             .header(Name::Contact, contact)
+    }
+
+    /// Whether the next hop, a route or the target, is a `sips:` URI.
+    pub fn is_sips(&self) -> bool {
+        let text = self.routes.first().map_or(self.target.as_str(), |route| inner(route));
+        Uri::parse(text.as_bytes()).is_ok_and(|uri| uri.scheme == Scheme::Sips)
     }
 
     /// The address that our requests should go to: the first route, else the target; `None` for names.

@@ -101,6 +101,32 @@ fn an_answer_is_repeated_over_tcp_too() {
     assert_eq!(times(&schedule(&mut desk, seconds(2.0)), "200"), [500, 1500], "RFC 3261 13.3.1.4");
 }
 
+/// RFC 3261 12.1.1 and 8.1.1.8: who is called by `sips:`, or calls so, is called back so; others by TLS as they came.
+#[test]
+fn a_contact_is_as_secured_as_the_call() {
+    let contact =
+        |message: &Message| String::from_utf8_lossy(message.header(Name::Contact).expect("Contact")).into_owned();
+    for (transport, scheme, expected) in [
+        (Transport::Tls, "sip", "<sip:192.0.2.1:5060;transport=tls>"),
+        (Transport::Tls, "sips", "<sips:192.0.2.1:5060>"),
+        (Transport::Udp, "sips", "<sip:192.0.2.1:5060>"),
+    ] {
+        let mut desk = Desk::new();
+        desk.gets_from(flow(transport), invite().replacen("INVITE sip:", &format!("INVITE {scheme}:"), 1));
+        let dialog = desk.dialog();
+        desk.command(Command::Answer { dialog, sdp: SDP.into() });
+        let (_, answer) = desk.sent.last().expect("a 200");
+        assert_eq!((answer.code(), contact(answer).as_str()), (Some(200), expected), "{scheme} over {transport:?}");
+        let options = request("OPTIONS", 9, "o", US, "").replacen("OPTIONS sip:", &format!("OPTIONS {scheme}:"), 1);
+        desk.gets_from(flow(transport), options);
+        let (_, answer) = desk.sent.last().expect("a 200");
+        assert_eq!(contact(answer), expected, "OPTIONS, {scheme} over {transport:?}");
+    }
+    let mut desk = Desk::new();
+    let (_, invite) = call_to(&mut desk, Transport::Tls, "sips:110@192.0.2.9:5061");
+    assert_eq!(contact(&invite), "<sips:192.0.2.1:5060>");
+}
+
 #[test]
 fn case_20_cancel_before_the_answer() {
     let (mut desk, dialog) = invited();
@@ -333,10 +359,14 @@ fn draining_and_limits() {
 // ---- calls of ours
 
 pub fn call(desk: &mut Desk, transport: Transport) -> (DialogId, Message) {
+    call_to(desk, transport, "sip:10086@192.0.2.9:5080")
+}
+
+fn call_to(desk: &mut Desk, transport: Transport, target: &str) -> (DialogId, Message) {
     let dialog = desk.endpoint.ids().next();
     let invite = Invite {
         dialog,
-        target: "sip:10086@192.0.2.9:5080".into(),
+        target: target.into(),
         flow: flow(transport),
         from: "sip:12345@192.0.2.1".into(),
         display: Some("a\"b\\c\r\nX: y".into()),

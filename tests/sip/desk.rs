@@ -25,7 +25,7 @@ pub fn address(text: &str) -> SocketAddr {
 }
 
 pub fn flow(transport: Transport) -> Flow {
-    let connection = u64::from(transport == Transport::Tcp);
+    let connection = u64::from(transport.is_reliable());
     Flow { transport, local: address("192.0.2.1:5060"), peer: address("192.0.2.9:5080"), connection }
 }
 

@@ -424,6 +424,19 @@ impl Endpoint {
         format!("<sip:{}{transport}>", self.own_address(flow))
     }
 
+    /// Our Contact inside a dialog: `sips:` where the way to the other side is, which holds every hop to TLS (RFC 3261
+    /// sections 8.1.1.8 and 12.1.1, RFC 5630 section 3.1.3).
+    fn contact_in(&self, dialog: &Dialog, flow: &Flow) -> String {
+        if dialog.is_sips() { self.sips_contact(flow) } else { self.own_contact(flow) }
+    }
+
+    fn sips_contact(&self, flow: &Flow) -> String {
+        match flow.transport {
+            Transport::Tls => format!("<sips:{}>", self.own_address(flow)),
+            Transport::Udp | Transport::Tcp => self.own_contact(flow), // nothing there could be called with sips:
+        }
+    }
+
     fn own_via(&self, flow: &Flow, branch: &str) -> String {
         format!("SIP/2.0/{} {};branch={branch};rport", flow.transport.as_str(), self.own_address(flow))
     }

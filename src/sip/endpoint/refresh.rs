@@ -66,7 +66,7 @@ impl Endpoint {
         let branch = self.branch();
         let dialog = self.dialogs.get(&id)?;
         let flow = self.way(dialog);
-        let (via, contact) = (self.own_via(&flow, &branch), self.own_contact(&flow));
+        let (via, contact) = (self.own_via(&flow, &branch), self.contact_in(dialog, &flow));
         let dialog = self.dialogs.get_mut(&id)?;
         let min = dialog.min_session;
         let mut builder = dialog

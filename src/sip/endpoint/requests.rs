@@ -11,6 +11,7 @@ use crate::sip::check::{self, Fault};
 use crate::sip::message::Message;
 use crate::sip::name::{Method, Name};
 use crate::sip::server::Server;
+use crate::sip::uri::Scheme;
 use crate::sip::via::{COOKIE, Via};
 
 impl Endpoint {
@@ -116,7 +117,8 @@ impl Endpoint {
             (Name::Accept, check::ACCEPT.to_owned()),
             (Name::Supported, check::SUPPORTED.join(", ")),
         ];
-        let contact = self.own_contact(&flow);
+        let asked = message.request_uri().is_ok_and(|uri| uri.scheme == Scheme::Sips);
+        let contact = if asked { self.sips_contact(&flow) } else { self.own_contact(&flow) };
         let mut headers: Vec<_> = headers.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         headers.push((Name::Contact, contact));
         self.answer_stateless(flow, message, &Fault { headers, ..Fault::new(200, "OK") });

@@ -40,7 +40,7 @@ impl Endpoint {
             ..Dialog::new(invite.dialog, Life::Up, key, invite.flow)
         };
         let via = self.own_via(&invite.flow, &branch);
-        let contact = self.own_contact(&invite.flow);
+        let contact = self.contact_in(&dialog, &invite.flow);
         let mut builder = dialog
             .request(&Method::Invite, None, &via, &contact)
             .header(Name::Allow, check::ALLOW)

@@ -12,6 +12,7 @@ use crate::sip::dialog::{Dialog, Held, Life, Offer, Unacknowledged};
 use crate::sip::message::Message;
 use crate::sip::name::{Method, Name};
 use crate::sip::reason::Reason;
+use crate::sip::uri::Scheme;
 
 /// A caller is not left without a final answer for longer: three minutes, as a proxy's timer C (section 16.6).
 const ANSWER_WITHIN: Duration = Duration::from_secs(180);
@@ -75,7 +76,9 @@ impl Endpoint {
         let builder = Builder::answer(request, dialog.flow.peer, code, reason, Some(&tag));
         let builder = builder.feedback(self.feedback(request).as_deref());
         let builder = if code < 300 { builder.copy(request, Name::RecordRoute) } else { builder };
-        let builder = if code < 300 { builder.header(Name::Contact, self.own_contact(&dialog.flow)) } else { builder };
+        let asked = request.request_uri().is_ok_and(|uri| uri.scheme == Scheme::Sips);
+        let contact = if asked { self.sips_contact(&dialog.flow) } else { self.contact_in(dialog, &dialog.flow) };
+        let builder = if code < 300 { builder.header(Name::Contact, contact) } else { builder };
         builder.header(Name::Server, &self.config.agent)
     }
 

@@ -78,6 +78,7 @@ impl Endpoint {
 
     fn accept_update(&mut self, now: Instant, id: DialogId, server: u64, request: &Message, sdp: &[u8]) {
         let wish = self.config.session;
+        let Some(contact) = self.dialogs.get(&id).map(|dialog| self.contact_in(dialog, &dialog.flow)) else { return };
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         let flow = dialog.flow;
         let update = request.method() == Some(&Method::Update);
@@ -86,7 +87,7 @@ impl Endpoint {
         if update {
             let early = matches!(dialog.life, Life::Invited { .. } | Life::Calling { .. });
             let agreed = if early { None } else { dialog.agree(request, wish) };
-            builder = builder.header(Name::Contact, self.own_contact(&flow)).header(Name::Allow, check::ALLOW);
+            builder = builder.header(Name::Contact, contact).header(Name::Allow, check::ALLOW);
             builder = builder.session(agreed);
             if !early {
                 self.keep_alive(now, id, agreed);

@@ -141,6 +141,7 @@ impl Endpoint {
             (Life::Calling { client: current, cancel: Cancel::No }, Method::Invite) => *current == client,
             (Life::Calling { cancel: Cancel::No, .. }, Method::Prack) => true,
             (Life::Up, Method::Invite | Method::Update) => dialog.offering.is_some_and(|sent| sent.client() == client),
+            (Life::Up, Method::Info) => true,
             (Life::Up, Method::Refer) => dialog.referral == Some(Referral::Sent),
             (Life::Leaving, Method::Bye) => true,
             _ => false,

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::{DialogId, Due, Endpoint, Flow};
+use super::{DialogId, Due, Endpoint, Flow, Transport};
 use crate::sip::address::NameAddr;
 use crate::sip::build::Builder;
 use crate::sip::dialog::{Cancel, Life};
@@ -31,13 +31,16 @@ impl Endpoint {
         let silence =
             self.challenges.trunk(id).and_then(|trunk| self.config.trunks.get(trunk)).map(|trunk| trunk.silence);
         let branch = self.branch();
-        let (via, contact) = (self.own_via(&flow, &branch), self.own_contact(&flow));
+        let via = self.own_via(&flow, &branch);
         let Some(dialog) = self.dialogs.get_mut(&id) else { return false };
         dialog.redirects += 1;
         dialog.local_cseq += 1;
         dialog.forks.clear(); // the early dialogs are the old INVITE's
         dialog.target.clone_from(&uri);
         dialog.flow = flow;
+        let cseq = dialog.local_cseq;
+        let Some(dialog) = self.dialogs.get(&id) else { return false };
+        let contact = self.contact_in(dialog, &flow);
         let mut builder = Builder::request(&Method::Invite, &uri).header(Name::Via, via);
         let mut kind = String::new();
         for (name, as_written, value) in old.all() {
@@ -47,7 +50,7 @@ impl Endpoint {
                 Name::ContentType => kind = String::from_utf8_lossy(value).into_owned(),
                 Name::Contact => builder = builder.header(Name::Contact, &contact),
                 // Section 8.1.3.4: To, From and Call-ID stay, so that the other side sees one call.
-                Name::CSeq => builder = builder.header(Name::CSeq, format!("{} INVITE", dialog.local_cseq)),
+                Name::CSeq => builder = builder.header(Name::CSeq, format!("{cseq} INVITE")),
                 _ => builder = builder.other(&String::from_utf8_lossy(as_written), value),
             }
         }
@@ -65,14 +68,15 @@ impl Endpoint {
     fn best(&self, id: DialogId, flow: Flow, response: &Message) -> Option<(String, Flow)> {
         let trunk = self.challenges.trunk(id)?;
         let usable = response.addresses(Name::Contact).filter_map(Result::ok).filter_map(|contact| {
-            if contact.uri.scheme != Scheme::Sip {
+            let secured = contact.uri.scheme == Scheme::Sips && flow.transport == Transport::Tls;
+            if contact.uri.scheme != Scheme::Sip && !secured {
                 return None; // tel: names no way, sips: another one
             }
             let way = match contact.uri.ip() {
                 // A name: the carrier's own proxy, which sent the call on, knows where that is.
                 None => flow,
                 Some(ip) => {
-                    let peer = std::net::SocketAddr::new(ip, contact.uri.port.unwrap_or(5060));
+                    let peer = std::net::SocketAddr::new(ip, contact.uri.port.unwrap_or(flow.transport.usual_port()));
                     let same = contact
                         .uri
                         .param("transport")

@@ -89,6 +89,6 @@ impl Task {
 pub fn uri_of(peer: &Peer) -> String {
     match peer.transport {
         Transport::Udp => format!("sip:{}", peer.address),
-        other => format!("sip:{};transport={}", peer.address, other.as_str().to_ascii_lowercase()),
+        other => format!("sip:{};transport={}", peer.address, other.word()),
     }
 }

@@ -140,7 +140,7 @@ fn replace(peers: &Peers, trunks: &Trunks) {
 }
 
 fn gauge(of: &Address) -> metrics::Gauge {
-    let address = format!("{}:{}", of.transport.as_str().to_ascii_lowercase(), of.address);
+    let address = format!("{}:{}", of.transport.word(), of.address);
     metrics::gauge!("jiesu_trunk_up", "trunk" => of.trunk.to_string(), "address" => address)
 }
 

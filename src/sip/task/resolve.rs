@@ -175,7 +175,7 @@ async fn locate(dns: &TokioResolver, place: &Place) -> Found {
         }
     }
     if peers.is_empty() {
-        peers = addresses(dns, host, 5060, usual, &mut until).await?;
+        peers = addresses(dns, host, usual.usual_port(), usual, &mut until).await?;
     }
     Ok((some(peers)?, until))
 }

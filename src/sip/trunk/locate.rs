@@ -57,6 +57,14 @@ impl Way {
             Way::Named(_) => None,
         }
     }
+
+    /// How it is gone; `None`: NAPTR says it.
+    pub fn transport(&self) -> Option<Transport> {
+        match self {
+            Way::At(peer) => Some(peer.transport),
+            Way::Named(place) => place.transport,
+        }
+    }
 }
 
 /// A NAPTR record (RFC 3403), as far as it matters here.
@@ -69,8 +77,8 @@ pub struct Naptr {
     pub replacement: String,
 }
 
-/// Of what NAPTR says: the transports that we speak, each with the name of its SRV records, the preferred first
-/// (section 4.1).
+/// Of what NAPTR says: the transports that may be chosen by it, each with the name of its SRV records, the preferred
+/// first (section 4.1). TLS needs certificates that a file names, so the file says that too: `tls:NAME`.
 pub fn services(mut records: Vec<Naptr>) -> Vec<(Transport, String)> {
     records.sort_by_key(|record| (record.order, record.preference));
     let known = |record: Naptr| {
@@ -84,9 +92,13 @@ pub fn services(mut records: Vec<Naptr>) -> Vec<(Transport, String)> {
     records.into_iter().filter_map(known).take(MOST).collect()
 }
 
-/// The name of a transport's SRV records.
+/// The name of a transport's SRV records (section 4.1; TLS is the scheme `sips` over TCP).
 pub fn srv_name(transport: Transport, host: &str) -> String {
-    format!("_sip._{}.{host}", transport.as_str().to_ascii_lowercase())
+    match transport {
+        Transport::Udp => format!("_sip._udp.{host}"),
+        Transport::Tcp => format!("_sip._tcp.{host}"),
+        Transport::Tls => format!("_sips._tcp.{host}"),
+    }
 }
 
 /// An SRV record (RFC 2782).
@@ -211,6 +223,7 @@ mod tests {
         let tcp_first = [(Transport::Tcp, "_sip._tcp.example.com"), (Transport::Udp, "_sip._udp.example.com")];
         assert_eq!(found, tcp_first.map(|(transport, name)| (transport, name.to_owned())));
         assert_eq!(srv_name(Transport::Udp, "a.b"), "_sip._udp.a.b");
+        assert_eq!(srv_name(Transport::Tls, "a.b"), "_sips._tcp.a.b");
     }
 
     fn srv(priority: u16, weight: u16, target: &str) -> Srv {

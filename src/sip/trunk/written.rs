@@ -81,7 +81,7 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
         trunk.login = credentials.map(|credentials| Login { realm, credentials });
     }
     let tls = table.table("tls");
-    secured(&trunk.outbound, tls.is_some(), table);
+    secured(&trunk.ways, tls.is_some(), table);
     trunk.tls = tls.and_then(super::tls::read);
     required(&trunk, table);
     let realm = table.text("realm").check(|text| filled(text)).or("jiesu");
@@ -99,8 +99,8 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
 }
 
 /// Whom we call over TLS has to be known.
-fn secured(outbound: &[Peer], known: bool, table: &Table<'_>) {
-    if !known && outbound.iter().any(|peer| peer.transport == Transport::Tls) {
+fn secured(ways: &[Way], known: bool, table: &Table<'_>) {
+    if !known && ways.iter().any(|way| way.transport() == Some(Transport::Tls)) {
         let remedy = "write [tls] with ca = \"FILE\": whose certificates are believed";
         table.fault("tls", "missing: `outbound` has an address with tls:", remedy);
     }
@@ -108,9 +108,15 @@ fn secured(outbound: &[Peer], known: bool, table: &Table<'_>) {
 
 /// Who must come over TLS is not called in the clear.
 fn required(trunk: &Trunk, table: &Table<'_>) {
-    if trunk.must_be_secured() && trunk.outbound.iter().any(|peer| peer.transport != Transport::Tls) {
+    if trunk.must_be_secured() && trunk.ways.iter().any(|way| way.transport() != Some(Transport::Tls)) {
         let remedy = "write \"tls:ADDRESS:PORT\" for each, or remove tls.required";
         table.fault("outbound", "has an address without tls:, though tls.required", remedy);
+    }
+    // DNS says the address, and anybody may be DNS: the certificate must be for a name that stands here (RFC 5922).
+    let named = |way: &Way| matches!(way, Way::Named(place) if place.transport == Some(Transport::Tls));
+    if trunk.tls.as_ref().is_some_and(|tls| tls.names.is_empty()) && trunk.ways.iter().any(named) {
+        let remedy = "write names = [\"NAME IN THE CERTIFICATE\"] into [tls]";
+        table.fault("outbound", "has a name with tls:, and tls.names is missing", remedy);
     }
 }
 
@@ -272,6 +278,10 @@ mod tests {
         for (outbound, tls, count) in [
             ("tls:192.0.2.10:5061", "[tls]\nca = \"ca.pem\"\n", 0),
             ("tls:192.0.2.10:5061", "", 1),
+            ("tls:carrier.example", "[tls]\nca = \"ca.pem\"\nnames = [\"a.example\"]\nrequired = true\n", 0),
+            ("tls:carrier.example", "[tls]\nca = \"ca.pem\"\n", 1),
+            ("tls:carrier.example", "", 1),
+            ("carrier.example", "[tls]\nca = \"ca.pem\"\nnames = [\"a.example\"]\nrequired = true\n", 1),
             ("tcp:192.0.2.10:5060", "[tls]\nca = \"ca.pem\"\nnames = [\"a.example\"]\nrequired = true\n", 1),
         ] {
             let faults = Faults::default();

@@ -217,6 +217,11 @@ fn a_carrier_is_found_by_its_name() {
         carriers.iter().zip(count).for_each(|(carrier, count)| drop(carrier.wait("INVITE", count)));
         assert_eq!(carriers.each_ref().map(|carrier| carrier.heard("INVITE").len()), count);
     };
+    let listed =
+        String::from_utf8(daemon.cli(&["trunk", "list", "--at", &daemon.web.to_string()]).stdout).expect("UTF-8");
+    assert!(listed.contains("srv:carrier.example") && listed.contains(&carriers[1].address.to_string()), "{listed}");
+    let examined = daemon.cli(&["trunk", "test", "carrier", "--only", "options"]);
+    assert!(!carriers[0].heard("OPTIONS").is_empty(), "{}", String::from_utf8_lossy(&examined.stderr));
     calls([1, 0]);
     let asked = dns.asked();
     assert!(asked.contains(&"_udp.elsewhere.example 33".to_owned()), "the name that NAPTR gives: {asked:?}");

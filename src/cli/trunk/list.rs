@@ -13,6 +13,7 @@ use crate::cli::Exit;
 use crate::cli::ticket::{as_json, say, tame};
 use crate::cli::trace::get;
 use crate::sip::Trunk;
+use crate::sip::trunk::locate;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -78,10 +79,16 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
 }
 
 fn row(trunk: &Trunk) -> Row {
+    let networks = trunk.addresses.iter().map(ToString::to_string);
+    let names = trunk.listed.iter().map(|place| format!("srv:{place}"));
+    let written = |way: &locate::Way| match way {
+        locate::Way::At(peer) => named(peer),
+        locate::Way::Named(place) => place.to_string(),
+    };
     Row {
         name: trunk.name.to_string(),
-        addresses: trunk.addresses.iter().map(ToString::to_string).collect(),
-        outbound: trunk.outbound.iter().map(|peer| Way { address: named(peer), state: None }).collect(),
+        addresses: networks.chain(names).collect(),
+        outbound: trunk.ways.iter().map(|way| Way { address: written(way), state: None }).collect(),
         calls: trunk.limits.calls,
         per_second: trunk.limits.per_second,
         challenged: trunk.users.is_some(),
@@ -98,11 +105,14 @@ impl Row {
             return; // written after the daemon last read the files
         };
         self.registration = trunk["registration"].as_str().map(str::to_owned);
-        for way in &mut self.outbound {
-            let text = |one: &Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
-            let mut ways = trunk["outbound"].as_array().into_iter().flatten();
-            let found = ways.find(|one| way.address == format!("{} {}", text(one, "address"), text(one, "transport")));
-            way.state = found.and_then(|one| one["state"].as_str()).map(str::to_owned);
+        for one in trunk["outbound"].as_array().into_iter().flatten() {
+            let text = |key: &str| one[key].as_str().unwrap_or_default();
+            let (address, state) = (format!("{} {}", text("address"), text("transport")), one["state"].as_str());
+            match self.outbound.iter_mut().find(|way| way.address == address) {
+                Some(way) => way.state = state.map(str::to_owned),
+                // What DNS says of a name.
+                None => self.outbound.push(Way { address, state: state.map(str::to_owned) }),
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::cli::ticket::{as_json, say, tame};
 use crate::config::Config;
 use crate::sip::Trunk;
 use crate::sip::ladder::Drawn;
-use crate::sip::task::route_to;
+use crate::sip::task::{resolve, route_to};
 use crate::written;
 
 /// How the numbers of the peer are given; shown by `--help`.
@@ -101,10 +101,15 @@ fn span(text: &str) -> Result<Duration, String> {
 }
 
 pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let config = match crate::cli::load(config) {
+    let mut config = match crate::cli::load(config) {
         Ok(config) => config,
         Err(exit) => return Ok(exit),
     };
+    let (trunks, missing) = crate::cli::runtime()?.block_on(resolve::once(&config.trunks, &config.main.sip.resolvers));
+    config.trunks = trunks;
+    for (name, why) in missing {
+        eprintln!("jiesu: {name} is not found: {why}");
+    }
     let Some(trunk) = config.trunks.get(&arguments.name) else {
         let known: Vec<String> = config.trunks.iter().map(|trunk| trunk.name.to_string()).collect();
         eprintln!("jiesu: there is no trunk {}; there are {}", tame(&arguments.name), known.join(", "));
@@ -112,7 +117,9 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     let Some(first) = trunk.outbound.first() else {
         let name = &trunk.name;
-        eprintln!("jiesu: trunks/{name}.toml has no `outbound`: write the addresses where calls to it go");
+        eprintln!(
+            "jiesu: trunks/{name}.toml has no `outbound` that is known: write the addresses where calls to it go"
+        );
         return Ok(Exit::Usage);
     };
     let local = match arguments.bind {

@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Handle;
 use crate::sip::endpoint::Transport;
-use crate::sip::trunk::Peer;
 use crate::sip::trunk::locate::{Answers, Learnt, MOST, Naptr, Place, Srv, in_order, services, srv_name};
+use crate::sip::trunk::{Peer, Trunks};
 
 /// For one name, whatever it takes to ask for.
 const WITHIN: Duration = Duration::from_secs(15);
@@ -110,6 +110,26 @@ pub async fn run(sip: Handle, servers: Vec<SocketAddr>, stop: CancellationToken)
             },
         }
     }
+}
+
+/// Asks once for every name in `trunks`, for whoever runs no daemon. The names that are not found come with it, each with
+/// the reason.
+pub async fn once(trunks: &Trunks, servers: &[SocketAddr]) -> (Trunks, Vec<(Place, String)>) {
+    let (mut answers, mut missing) = (Answers::default(), Vec::new());
+    let resolver = if trunks.places().is_empty() { None } else { build(servers) };
+    for place in trunks.places() {
+        let Some(dns) = &resolver else {
+            missing.push((place, "nobody can be asked".to_owned()));
+            continue;
+        };
+        match tokio::time::timeout(WITHIN, locate(dns, &place)).await.unwrap_or(Err(NotFound::TooLate)) {
+            Ok((peers, _)) => {
+                answers.learn(&place, peers);
+            }
+            Err(why) => missing.push((place, why.to_string())),
+        }
+    }
+    (trunks.located(&answers), missing)
 }
 
 fn build(servers: &[SocketAddr]) -> Option<TokioResolver> {

@@ -4,6 +4,7 @@
 //! good answer counts until there is another: a name server that is down must not take a carrier away.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use super::Peer;
 use crate::sip::endpoint::Transport;
@@ -29,6 +30,17 @@ impl Place {
             None => (text, None),
         };
         is_name(host).then(|| Place { host: host.to_ascii_lowercase(), port, transport })
+    }
+}
+
+/// As it is written in a trunk's file.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(transport) = self.transport {
+            write!(f, "{}:", transport.word())?;
+        }
+        write!(f, "{}", self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 
@@ -186,6 +198,8 @@ mod tests {
         let place = |host: &str, port| Place { host: host.into(), port, transport: None };
         assert_eq!(Place::parse("Carrier.example", None), Some(place("carrier.example", None)));
         assert_eq!(Place::parse("sip-1.carrier.example:5062", None), Some(place("sip-1.carrier.example", Some(5062))));
+        let whole = Place { transport: Some(Transport::Tcp), ..place("a.b", Some(5062)) };
+        assert_eq!((whole.to_string(), place("a.b", None).to_string()), ("tcp:a.b:5062".into(), "a.b".into()));
         for bad in [
             "carrier",
             "",

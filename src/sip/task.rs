@@ -312,8 +312,8 @@ impl Task {
                 }
             },
             Command::Request(request) => match self.route(now, *request) {
-                Ok(command) => command,
-                Err(event) => return self.tell(now, event),
+                Some(command) => command,
+                None => return,
             },
             command => command,
         };

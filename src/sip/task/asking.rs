@@ -59,14 +59,17 @@ impl Task {
         self.command(Command::Request(Box::new(request)));
     }
 
-    /// A request goes out from the listener that suits it, or there is none.
-    pub(super) fn route(&mut self, now: Instant, mut request: Request) -> Result<Command, Event> {
+    /// A request goes out from the listener that suits it; where there is none, that is its answer.
+    pub(super) fn route(&mut self, now: Instant, mut request: Request) -> Option<Command> {
         match self.outgoing(now, request.flow) {
             Some(flow) => {
                 request.flow = flow;
-                Ok(Command::Request(Box::new(request)))
+                Some(Command::Request(Box::new(request)))
             }
-            None => Err(Event::Response(Response::unsent(&request, 503))),
+            None => {
+                self.tell(now, Event::Response(Response::unsent(&request, 503)));
+                None
+            }
         }
     }
 

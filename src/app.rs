@@ -138,7 +138,13 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let listener = TcpListener::bind(config.main.web.listen).await;
     let listener = listener.with_context(|| format!("web.listen: {} cannot be bound", config.main.web.listen))?;
     let web = listener.local_addr()?;
-    let shown = web::Shown { health: health.clone(), metrics: metrics.clone(), trace, sip: asked, zone: config.main.zone.clone() };
+    let shown = web::Shown {
+        health: health.clone(),
+        metrics: metrics.clone(),
+        trace,
+        sip: asked,
+        zone: config.main.zone.clone(),
+    };
     let serving = web::serve(listener, shown, stop.clone());
     others.push((
         "web",

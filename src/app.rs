@@ -48,6 +48,9 @@ pub struct Running {
     /// Stops SIP, which ends the switchboard.
     sip_stop: CancellationToken,
     switchboard: JoinHandle<()>,
+    registrar: JoinHandle<()>,
+    /// Takes our registrations with carriers back.
+    leave: CancellationToken,
     media: Media,
     asr: Asr,
     store: Store,
@@ -124,12 +127,24 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     };
     others.push(("intake", tokio::spawn(intake::task::run(intake, stop.clone()))));
 
+    others.push(("peers", tokio::spawn(sip::task::peers::run(handle.clone(), stop.clone()))));
+    let resolvers = config.main.sip.resolvers.clone();
+    others.push(("resolver", tokio::spawn(sip::task::resolve::run(handle.clone(), resolvers, stop.clone()))));
+    let leave = CancellationToken::new();
+    let registrar = tokio::spawn(sip::task::registrar::run(handle.clone(), leave.clone()));
     let trace = handle.trace().clone();
+    let asked = handle.clone();
     let health = Health::new(checks(handle, media.clone(), store.clone()));
     let listener = TcpListener::bind(config.main.web.listen).await;
     let listener = listener.with_context(|| format!("web.listen: {} cannot be bound", config.main.web.listen))?;
     let web = listener.local_addr()?;
-    let shown = web::Shown { health: health.clone(), metrics: metrics.clone(), trace, zone: config.main.zone.clone() };
+    let shown = web::Shown {
+        health: health.clone(),
+        metrics: metrics.clone(),
+        trace,
+        sip: asked,
+        zone: config.main.zone.clone(),
+    };
     let serving = web::serve(listener, shown, stop.clone());
     others.push((
         "web",
@@ -151,7 +166,24 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
             }
         }),
     ));
-    Ok(Running { udp, tcp, tls, web, desk, health, sip, sip_stop, switchboard, media, asr, store, stop, others })
+    Ok(Running {
+        udp,
+        tcp,
+        tls,
+        web,
+        desk,
+        health,
+        sip,
+        sip_stop,
+        switchboard,
+        registrar,
+        leave,
+        media,
+        asr,
+        store,
+        stop,
+        others,
+    })
 }
 
 /// What calls follow, from a checked configuration.
@@ -210,6 +242,7 @@ impl Running {
         self.health.draining(true);
         self.desk.admission.drain();
         self.desk.sip.send_now(sip::Command::Drain(true));
+        self.leave.cancel();
         let running = self.desk.admission.running();
         tracing::info!(running, limit = ?self.desk.config.drain, "draining");
         self.desk.calls.close();
@@ -220,6 +253,7 @@ impl Running {
                 tracing::error!(left = self.desk.calls.len(), "calls did not end; recovery files their tickets");
             }
         }
+        join("registrar", self.registrar).await; // it needs SIP
         self.sip_stop.cancel();
         join("sip", self.sip).await;
         join("switchboard", self.switchboard).await;

@@ -10,6 +10,7 @@ pub mod number;
 pub mod session;
 #[cfg(feature = "daemon")]
 pub mod task;
+pub mod unreached;
 
 #[cfg(feature = "daemon")]
 pub use task::originate;

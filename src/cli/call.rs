@@ -10,20 +10,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::Exit;
-use crate::call::originate::{Destination, NoCall, Originator, Outbound};
-use crate::call::task::registry::Registry;
-use crate::media::{self, Command, Event, ListenLimits, Media, Prompt, Stats};
+use super::phone::{Phone, Setup, bracketed, close, tell};
+use crate::call::originate::{Destination, NoCall, Outbound};
+use crate::media::{Command, Event, ListenLimits, Prompt};
 use crate::sdp::Terms;
 use crate::sip::{self, Cidr, Transport, Trunk, Trunks, Unlisted, Uri};
 use crate::{audio, written};
 
-/// Above the daemon's default range: both may run on one machine.
-const PORTS: (u16, u16) = (50_000, 50_999);
 /// How long the other side must be silent before it counts as quiet.
 const QUIET: Duration = Duration::from_millis(1500);
 
@@ -140,25 +136,9 @@ pub async fn call(arguments: &Arguments) -> anyhow::Result<Report> {
     let to = SocketAddr::new(ip, uri.port.unwrap_or(transport.usual_port()));
     let wav = arguments.wav.as_deref().map(prompt).transpose()?;
 
+    let phone = Phone::plug(&Setup::towards(ip, only(ip))?)?;
+    let originator = phone.originator(Terms::default());
     let local = sip::task::route_to(ip)?;
-    let media = Media::start(&media::Config { bind: local, threads: 1, ports: PORTS, ..media::Config::default() })?;
-    let (events, mut from_sip) = mpsc::channel(64);
-    let listen = sip::task::Listen { address: SocketAddr::new(local, 0), udp: true, tcp: true };
-    let config = sip::task::Config { listen: vec![listen], ..sip::task::Config::default() };
-    let stop = CancellationToken::new();
-    let (handle, task) = sip::task::bind(&config, only(ip))?.spawn(events, stop.clone())?;
-    let registry = Registry::default();
-    let given = registry.clone();
-    let giving = tokio::spawn(async move {
-        while let Some(event) = from_sip.recv().await {
-            if let Some(dialog) = event.dialog() {
-                given.give(dialog, event);
-            }
-        }
-    });
-    let terms = Terms::default();
-    let originator =
-        Originator { sip: handle, registry, media: media.clone(), advertised: sip::Advertised::default(), terms };
     let destination = Destination {
         withheld: false,
         uri: arguments.uri.clone(),
@@ -173,11 +153,7 @@ pub async fn call(arguments: &Arguments) -> anyhow::Result<Report> {
         Ok(outbound) => talk(arguments, outbound, wav).await,
         Err(error) => none(arguments, &error),
     };
-    drop(originator);
-    stop.cancel();
-    task.await?;
-    giving.await?;
-    media.stop();
+    phone.unplug().await?;
     Ok(report)
 }
 
@@ -191,10 +167,6 @@ fn prompt(path: &Path) -> anyhow::Result<Arc<Prompt>> {
 fn only(ip: IpAddr) -> Trunks {
     let called = Trunk::new("called", vec![Cidr::host(ip)]);
     Trunks::new(vec![called], Unlisted::Drop)
-}
-
-fn bracketed(ip: IpAddr) -> String {
-    if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }
 }
 
 fn none(arguments: &Arguments, error: &NoCall) -> Report {
@@ -236,12 +208,13 @@ async fn talk(arguments: &Arguments, mut outbound: Outbound, wav: Option<Arc<Pro
     }
     timed.sort_by_key(|(after, _)| std::cmp::Reverse(*after));
     if let Some(file) = &arguments.record {
-        tell(&outbound, Command::Record { file: file.clone() });
+        tell(&outbound.leg, Command::Record { file: file.clone() });
     }
     let ear = tempfile(outbound.dialog.0);
     let limits = || ListenLimits { no_input: arguments.max, silence: QUIET, max: arguments.max, end_keys: "" };
-    let listen =
-        |outbound: &Outbound, listen| tell(outbound, Command::Listen { listen, file: ear.clone(), limits: limits() });
+    let listen = |outbound: &Outbound, listen| {
+        tell(&outbound.leg, Command::Listen { listen, file: ear.clone(), limits: limits() })
+    };
     let mut listens = 0;
     if !quiet.is_empty() {
         listen(&outbound, listens);
@@ -277,7 +250,7 @@ async fn talk(arguments: &Arguments, mut outbound: Outbound, wav: Option<Arc<Pro
         }
     };
     let talked = begun.elapsed();
-    let stats = close(&mut outbound).await;
+    let stats = close(&mut outbound.leg).await;
     // Only the ear's last segment is left; it may never have been begun.
     let _ = std::fs::remove_file(&ear);
     Report {
@@ -301,26 +274,8 @@ fn tempfile(dialog: u64) -> PathBuf {
 
 fn perform(outbound: &Outbound, act: Act) {
     match act {
-        Act::Say(prompt) => tell(outbound, Command::Play { play: 1, prompts: vec![prompt], barge_in: false }),
-        Act::Press(keys) => tell(outbound, Command::SendDigits(keys)),
-    }
-}
-
-fn tell(outbound: &Outbound, command: Command) {
-    if outbound.leg.command(command).is_err() {
-        tracing::error!("the media thread does not take commands");
-    }
-}
-
-/// Closes the leg and waits for its figures; the recording is complete then.
-async fn close(outbound: &mut Outbound) -> Stats {
-    tell(outbound, Command::Close);
-    loop {
-        match outbound.leg.event().await {
-            Some(Event::Closed(stats)) => return stats,
-            Some(_) => {}
-            None => return Stats::default(),
-        }
+        Act::Say(prompt) => tell(&outbound.leg, Command::Play { play: 1, prompts: vec![prompt], barge_in: false }),
+        Act::Press(keys) => tell(&outbound.leg, Command::SendDigits(keys)),
     }
 }
 

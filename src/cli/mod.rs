@@ -8,11 +8,13 @@ mod check;
 mod classify;
 mod demo;
 mod outbox;
+mod phone;
 mod prompts;
 mod serve;
 mod ticket;
 mod trace;
 mod transcribe;
+mod trunk;
 
 use std::path::{Path, PathBuf};
 
@@ -61,6 +63,9 @@ enum Command {
     Outbox(outbox::Command),
     /// The message ladder of a recent call.
     Trace(trace::Arguments),
+    /// The carriers: list them, or examine one.
+    #[command(subcommand)]
+    Trunk(trunk::Command),
     /// Type, category, urgency and place of a text.
     Classify(classify::Classify),
     /// The street office that a text names.
@@ -90,6 +95,7 @@ pub fn run() -> Exit {
         Command::Ticket(command) => ticket::run(config, &command),
         Command::Outbox(command) => outbox::run(config, &command),
         Command::Trace(arguments) => trace::run(config, &arguments),
+        Command::Trunk(command) => trunk::run(config, &command),
         Command::Classify(arguments) => classify::run(config, &arguments),
         Command::Place(arguments) => classify::run_place(config, &arguments),
         Command::Transcribe(arguments) => transcribe::run(config, &arguments),

@@ -51,7 +51,8 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     }
 }
 
-fn get(at: SocketAddr, path: &str) -> anyhow::Result<(u16, String)> {
+/// Asks the running daemon's console.
+pub(super) fn get(at: SocketAddr, path: &str) -> anyhow::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&at, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {at}\r\n\r\n")?;

@@ -17,7 +17,7 @@ use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
 use crate::ivr::{Flow, Lines};
 use crate::sip::task::Tls;
-use crate::sip::{Trunks, Uri};
+use crate::sip::{Trunk, Trunks, Uri};
 use crate::written::{Faults, Source, Table, Written};
 use crate::{asr, backend, call, media, observe, sip, store, tts, web};
 
@@ -176,7 +176,7 @@ fn targets(flows: &HashMap<String, Arc<Flow>>, trunks: &Trunks, faults: &Faults)
     for target in flows.values().flat_map(|flow| flow.transfers()) {
         let over = |uri: &Uri<'_>| {
             let trunk = trunks.get(&String::from_utf8_lossy(uri.host));
-            trunk.is_some_and(|trunk| !trunk.outbound.is_empty()) && uri.number().is_some()
+            trunk.is_some_and(Trunk::is_called) && uri.number().is_some()
         };
         let callable = Uri::parse(target.value.as_bytes()).is_ok_and(|uri| uri.ip().is_some() || over(&uri));
         if !callable {

@@ -54,6 +54,11 @@ pub fn answer_bytes(offer: &[u8], ours: &Ours) -> Result<Agreed, Refused> {
 
 /// Our offer: all our codecs, keys, both ways.
 pub fn offer(ours: &Ours) -> Bytes {
+    offer_in(ours, Direction::SendRecv)
+}
+
+/// The same one way, or none: a hold (RFC 3264 section 8.4).
+pub fn offer_in(ours: &Ours, direction: Direction) -> Bytes {
     let codecs = &ours.terms.codecs;
     let payloads: Vec<String> = codecs.iter().map(|codec| codec.payload().to_string()).collect();
     let mut events: Vec<(u8, u32)> = Vec::new();
@@ -76,7 +81,7 @@ pub fn offer(ours: &Ours) -> Bytes {
     let fmtps = codecs.iter().filter_map(|codec| fmtp_of(*codec, codec.payload()));
     stream.fmtps =
         fmtps.chain(events.iter().map(|(payload, _)| Fmtp { payload: *payload, parameters: KEYS })).collect();
-    stream.direction = Some(Direction::SendRecv);
+    stream.direction = Some(direction);
     let connection = Some(Connection::Address(ours.address));
     print(ours.origin(), &Session { connection, direction: None, media: vec![stream] })
 }

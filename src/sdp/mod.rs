@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-pub use answer::{accept, answer_bytes, offer};
+pub use answer::{accept, answer_bytes, offer, offer_in};
 pub use parse::{Connection, Direction, Fmtp, Map, Media, Rtcp, Session};
 pub use print::{Origin, print};
 

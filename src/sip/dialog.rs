@@ -106,6 +106,8 @@ pub struct Dialog {
     /// An offer of ours that met one of theirs.
     pub retry: Option<Retry>,
     pub referral: Option<Referral>,
+    /// How many 3xx an INVITE of ours has followed.
+    pub redirects: u8,
     pub ack: Ack,
 }
 
@@ -140,6 +142,7 @@ impl Dialog {
             min_session: 0,
             retry: None,
             referral: None,
+            redirects: 0,
             ack: Ack::default(),
         }
     }

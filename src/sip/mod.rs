@@ -16,6 +16,7 @@ pub mod overload;
 pub mod parse;
 pub mod privacy;
 pub mod reason;
+pub mod registration;
 pub mod server;
 pub mod session;
 pub mod stream;

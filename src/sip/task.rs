@@ -5,11 +5,15 @@
 //! the switchboard: what cannot be sent is counted (SIP repeats it), and while the switchboard is behind, new calls are
 //! turned away with 503 but no event of a running call is lost.
 
+mod asking;
 mod config;
 mod handle;
 mod junk;
 mod limit;
 mod local;
+pub mod peers;
+pub mod registrar;
+pub mod resolve;
 mod tcp;
 pub mod tls;
 mod trace;
@@ -32,6 +36,7 @@ use super::ladder::Way;
 use super::trunk::{Trunk, Trunks, Unlisted};
 use handle::Ask;
 
+pub use asking::Question;
 pub use config::{Config, Listen};
 pub use handle::{Handle, Stopped};
 pub use junk::Refusals;
@@ -151,8 +156,11 @@ impl Bound {
             tcp: self.tcp().first().copied(),
             tls: self.tls().first().copied(),
             trunks: Arc::new(send_trunks),
+            written: Arc::new(watch::channel(self.trunks.clone()).0),
+            known: resolve::Known::default(),
             secrets: Arc::new(send_secrets),
             trace: Trace::default(),
+            peers: peers::Peers::default(),
         };
         let listeners = Listeners { udp: self.udp(), tcp: self.tcp(), tls: self.tls() };
         let over = |transport, list: Vec<_>| list.into_iter().map(move |socket| (transport, socket));
@@ -175,6 +183,7 @@ impl Bound {
             listed: limit::Sources::new(self.config.source_rate),
             strangers: limit::Sources::new(self.config.unlisted_rate),
             asked,
+            asking: asking::Asking::new(),
             events,
             backlog: VecDeque::new(),
             told: Load::default(),
@@ -222,6 +231,7 @@ struct Task {
     listed: limit::Sources,
     strangers: limit::Sources,
     asked: mpsc::Receiver<Ask>,
+    asking: asking::Asking,
     events: mpsc::Sender<Event>,
     /// Events for which the switchboard had no room. Bounded: while anything waits here no new call is taken, and a
     /// running one has a handful of events to come.
@@ -266,6 +276,14 @@ impl Task {
         while let Some(ask) = next.take() {
             match ask {
                 Ask::Command(command) => self.command(command),
+                Ask::Request(request, answer) => self.ask(request, answer),
+                Ask::Call(call, invite) => {
+                    let dialog = invite.dialog;
+                    self.command(Command::Invite(invite));
+                    if let Some(call_id) = self.endpoint.call_id(dialog) {
+                        self.trace.name(call, call_id);
+                    }
+                }
                 Ask::Turn(answer) => {
                     if answer.send(()).is_err() {
                         tracing::debug!("whoever asked whether SIP turns did not wait");
@@ -292,6 +310,10 @@ impl Task {
                         format!("not listening on {} towards {}", invite.flow.transport.as_str(), invite.flow.peer);
                     return self.tell(now, Event::Failed { dialog: invite.dialog, code: 503, reason, cause: None });
                 }
+            },
+            Command::Request(request) => match self.route(now, *request) {
+                Some(command) => command,
+                None => return,
             },
             command => command,
         };
@@ -426,6 +448,7 @@ impl Task {
         if let Event::Refused { why, flow } = event {
             return self.junk.note(now, why, flow.peer);
         }
+        let Some(event) = self.answered(event) else { return };
         if self.backlog.is_empty() {
             match self.events.try_send(event) {
                 Ok(()) => {}

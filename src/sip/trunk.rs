@@ -4,6 +4,8 @@
 //! passwords come through a reader that is handed in, so that none stands in a configuration file.
 
 mod cidr;
+pub mod health;
+pub mod locate;
 pub mod number;
 pub mod tls;
 mod written;
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use super::auth::{Algorithm, Credentials};
 use super::endpoint::{Transport, TrunkName};
+use super::registration;
 
 pub use cidr::{Bits, Cidr, NotANetwork};
 pub use written::{PasswordFrom, ReadPassword};
@@ -65,10 +68,19 @@ pub struct Users {
 pub struct Trunk {
     pub name: TrunkName,
     pub addresses: Vec<Cidr>,
-    /// Where calls of ours go: the first that takes them.
+    /// Names whose addresses are this trunk's too (`srv:` in `addresses`), and those addresses, as far as they are known.
+    pub listed: Vec<locate::Place>,
+    pub found: Vec<Cidr>,
+    /// Where calls of ours go, as it is written.
+    pub ways: Vec<locate::Way>,
+    /// Where they go, as far as it is known: the first that takes them.
     pub outbound: Vec<Peer>,
     /// How long a peer of `outbound` may say nothing at all before the next is tried.
     pub silence: Duration,
+    /// How the addresses of `outbound` are asked whether they are there; `None`: not at all.
+    pub keepalive: Option<health::Settings>,
+    /// Our registration with it.
+    pub register: Option<registration::Wanted>,
     pub limits: Limits,
     pub numbers: number::Rules,
     /// P-Asserted-Identity is believed (RFC 3325 section 5: only from a peer that is trusted).
@@ -85,8 +97,13 @@ impl Trunk {
         Trunk {
             name: name.into(),
             addresses,
+            listed: Vec::new(),
+            found: Vec::new(),
+            ways: Vec::new(),
             outbound: Vec::new(),
             silence: Duration::from_secs(4),
+            keepalive: None,
+            register: None,
             limits: Limits::default(),
             numbers: number::Rules::default(),
             trust_identity: false,
@@ -103,8 +120,25 @@ impl Trunk {
 
     /// Whether `ip` is this trunk's: one of its networks, or one that calls of ours go to.
     fn lists(&self, ip: Bits) -> bool {
-        self.addresses.iter().any(|net| net.contains(ip))
+        self.addresses.iter().chain(&self.found).any(|net| net.contains(ip))
             || self.outbound.iter().any(|peer| Cidr::host(peer.address.ip()).contains(ip))
+    }
+}
+
+impl Trunk {
+    /// Calls of ours may go to it, as far as its file says.
+    pub fn is_called(&self) -> bool {
+        !self.ways.is_empty() || !self.outbound.is_empty()
+    }
+
+    /// With what is known of the names in it.
+    fn located(&self, answers: &locate::Answers) -> Trunk {
+        let peers = |way: &locate::Way| match way {
+            locate::Way::At(peer) => vec![*peer],
+            locate::Way::Named(place) => answers.of(place).to_vec(),
+        };
+        let found = self.listed.iter().flat_map(|place| answers.of(place)).map(|peer| Cidr::host(peer.address.ip()));
+        Trunk { found: found.collect(), outbound: self.ways.iter().flat_map(peers).collect(), ..self.clone() }
     }
 }
 
@@ -118,6 +152,34 @@ pub struct Trunks {
 impl Trunks {
     pub fn new(list: Vec<Trunk>, unlisted: Unlisted) -> Trunks {
         Trunks { list: Arc::new(list), unlisted }
+    }
+
+    /// With what is known of the names in them; trunks without names stay as they are.
+    pub fn located(&self, answers: &locate::Answers) -> Trunks {
+        if self.places().is_empty() {
+            return self.clone();
+        }
+        let located = |trunk: &Trunk| {
+            if trunk.ways.is_empty() && trunk.listed.is_empty() { trunk.clone() } else { trunk.located(answers) }
+        };
+        Trunks { list: Arc::new(self.list.iter().map(located).collect()), unlisted: self.unlisted }
+    }
+
+    /// Every name in them, once.
+    pub fn places(&self) -> Vec<locate::Place> {
+        let mut list: Vec<locate::Place> = Vec::new();
+        for trunk in self.iter() {
+            let named = trunk.ways.iter().filter_map(|way| match way {
+                locate::Way::Named(place) => Some(place),
+                locate::Way::At(_) => None,
+            });
+            for place in named.chain(&trunk.listed) {
+                if !list.contains(place) {
+                    list.push(place.clone());
+                }
+            }
+        }
+        list
     }
 
     /// The name of the trunk that lists `ip`.

@@ -4,6 +4,7 @@
 
 mod health;
 mod trace;
+mod trunks;
 
 use std::net::SocketAddr;
 
@@ -44,13 +45,15 @@ pub struct Shown {
     pub metrics: Metrics,
     /// The messages of the last calls.
     pub trace: crate::sip::Trace,
+    /// Asked how the trunks do.
+    pub sip: crate::sip::Handle,
     /// The time zone that people here read.
     pub zone: jiff::tz::TimeZone,
 }
 
 /// The routes.
 pub fn router(shown: Shown) -> Router {
-    Router::new().merge(health::routes()).merge(trace::routes()).with_state(shown)
+    Router::new().merge(health::routes()).merge(trace::routes()).merge(trunks::routes()).with_state(shown)
 }
 
 /// Serves until `stop`; requests under way are finished.

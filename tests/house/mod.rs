@@ -2,9 +2,12 @@
 #![allow(dead_code)] // each test file uses its part of it
 
 pub mod baresip;
+pub mod carrier;
 pub mod certificates;
+pub mod dns;
 pub mod hear;
 pub mod kamailio;
+pub mod script;
 pub mod secured;
 pub mod sipp;
 pub mod speech;
@@ -287,6 +290,14 @@ impl Daemon {
     pub fn stop(mut self, limit: Duration) -> i32 {
         self.signal("-TERM");
         self.wait(limit)
+    }
+
+    /// As [`Daemon::stop`]; what was in `file` then lies in `copy`.
+    pub fn stop_keeping(mut self, limit: Duration, file: &Path, copy: &Path) -> i32 {
+        self.signal("-TERM");
+        let code = self.wait(limit);
+        fs::copy(file, copy).expect("copied");
+        code
     }
 
     pub fn wait(&mut self, limit: Duration) -> i32 {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiesu::sip::auth::client::Challenge;
 use jiesu::sip::auth::{Algorithm, Credentials};
+use jiesu::sip::endpoint::ReferTo;
 use jiesu::sip::trunk::{Login, Trunk, Trunks, Unlisted, Users};
 use jiesu::sip::{Command, Event, Invite, Message, Name, Transport};
 
@@ -200,5 +201,71 @@ fn a_peer_that_says_nothing_is_given_up_early_and_a_100_is_something() {
         }
         desk.wait(Duration::from_secs(5));
         assert_eq!(desk.events(), events);
+    }
+}
+
+#[test]
+fn a_prack_is_challenged_before_the_answer() {
+    let mut desk = calling();
+    let invite = desk.only();
+    desk.gets(response(&invite, 183, "Require: 100rel\r\nRSeq: 7\r\n"));
+    let prack = desk.only();
+    desk.gets(response(&prack, 407, &asks("Proxy-Authenticate", "carrier.example", "n", "")));
+    let again = desk.only();
+    assert!(again.header(Name::ProxyAuthorization).is_some());
+    assert_eq!(again.header(Name::RAck), prack.header(Name::RAck));
+    assert_eq!(again.cseq().map(|(number, _)| number), prack.cseq().map(|(number, _)| number + 1));
+    // After the CANCEL nobody asks for it any more.
+    let dialog = desk.dialog();
+    desk.command(Command::Cancel { dialog });
+    desk.sent.clear();
+    desk.gets(response(&again, 407, &asks("Proxy-Authenticate", "carrier.example", "n2", ", stale=true")));
+    assert!(desk.sent().is_empty());
+}
+
+#[test]
+fn requests_inside_a_call_are_challenged_too() {
+    // The carrier's Allow decides what refreshes the session: UPDATE, or a re-INVITE.
+    let timer = "Supported: timer\r\nRequire: timer\r\nSession-Expires: 90;refresher=uac\r\n";
+    for (allow, refresh) in [("UPDATE", "UPDATE"), ("INVITE", "INVITE")] {
+        let mut desk = calling();
+        let invite = desk.only();
+        desk.gets(response(&invite, 200, &format!("{timer}Allow: {allow}\r\n")));
+        let dialog = desk.dialog();
+        desk.events.clear();
+        desk.sent.clear();
+        let challenged = |desk: &mut Desk, method: &str, nonce: &str| {
+            let first = desk.only();
+            assert_eq!(first.method().map(|m| m.as_str().to_owned()).as_deref(), Some(method));
+            assert!(first.header(Name::Authorization).is_none());
+            desk.gets(response(&first, 401, &asks("WWW-Authenticate", "carrier.example", nonce, "")));
+            let again = desk.sent.pop().expect("again").1;
+            let answer = String::from_utf8_lossy(again.header(Name::Authorization).expect("the answer")).into_owned();
+            assert!(answer.contains(&format!("nonce=\"{nonce}\"")), "{answer}");
+            assert_eq!(again.cseq().map(|(n, _)| n), first.cseq().map(|(n, _)| n + 1));
+            desk.sent.clear(); // the ACK of the refusal
+            assert!(desk.events().is_empty(), "nobody need hear of it");
+            again
+        };
+        // A refresh of ours.
+        desk.wait(Duration::from_millis(45_200));
+        let again = challenged(&mut desk, refresh, "n1");
+        desk.gets(response(&again, 200, timer));
+        desk.sent.clear();
+        desk.events.clear();
+        // An offer of our user, whose answer is told once.
+        desk.command(Command::OfferAgain { dialog, sdp: Bytes::from_static(b"v=0\r\n") });
+        let again = challenged(&mut desk, "INVITE", "n2");
+        desk.gets(response(&again, 200, timer));
+        assert_eq!((desk.events(), desk.sent()), (vec!["AnsweredAgain".to_owned()], vec!["ACK".to_owned()]));
+        // REFER; and a password that is wrong ends in its refusal.
+        desk.command(Command::Refer { dialog, to: ReferTo::Uri("sip:1@192.0.2.9".into()), by: None });
+        let again = challenged(&mut desk, "REFER", "n3");
+        desk.gets(response(&again, 401, &asks("WWW-Authenticate", "carrier.example", "n4", "")));
+        assert_eq!(desk.events(), ["Referred"]);
+        assert!(desk.sent.is_empty());
+        // The session lives on: it is not hung up at the time of its first expiry.
+        desk.wait(Duration::from_secs(20));
+        assert!(!desk.events().contains(&"Ended expired".to_owned()));
     }
 }

@@ -258,6 +258,58 @@ fn keys_by_info_come_once() {
     assert_eq!(desk.sent(), ["481"]);
 }
 
+#[test]
+fn keys_of_ours_go_by_info_and_its_answer_is_told() {
+    let (mut desk, dialog, _, _) = up("");
+    let informs = |desk: &mut Desk| {
+        let (content_type, body) = ("application/dtmf-relay", "Signal=7\r\n".into());
+        desk.command(Command::Inform { dialog, content_type, body });
+    };
+    let told = |desk: &mut Desk| match desk.events.remove(0) {
+        Event::Informed { dialog: of, code } if of == dialog => code,
+        other => panic!("{other:?}"),
+    };
+    informs(&mut desk);
+    let info = desk.only();
+    assert_eq!(info.method().map(|method| method.as_str()), Some("INFO"));
+    assert_eq!(
+        (text(&info, Name::ContentType), &*info.body()),
+        ("application/dtmf-relay".into(), &b"Signal=7\r\n"[..])
+    );
+    desk.gets(response(&info, 100, ""));
+    desk.gets(response(&info, 200, ""));
+    desk.gets(response(&info, 200, ""));
+    assert_eq!((told(&mut desk), desk.events.len()), (200, 0), "once");
+    informs(&mut desk);
+    let info = desk.only();
+    desk.gets(response(&info, 415, ""));
+    assert_eq!((told(&mut desk), desk.endpoint.load().dialogs), (415, 1), "the call goes on");
+    informs(&mut desk);
+    let info = desk.only();
+    desk.gets(response(&info, 481, ""));
+    assert_eq!(told(&mut desk), 481);
+    assert_eq!(
+        desk.only().method().map(|method| method.as_str()),
+        Some("BYE"),
+        "they know no such dialog (RFC 3261 section 12.2.1.2)"
+    );
+    assert!(matches!(desk.events.pop(), Some(Event::Ended { .. })));
+}
+
+#[test]
+fn an_info_that_nobody_answers_ends_the_call() {
+    let (mut desk, dialog, _, _) = up("");
+    desk.command(Command::Inform { dialog, content_type: "application/dtmf", body: "7".into() });
+    desk.wait(seconds(33.0));
+    let codes: Vec<_> = desk
+        .events
+        .iter()
+        .filter_map(|e| if let Event::Informed { code, .. } = e { Some(*code) } else { None })
+        .collect();
+    assert_eq!(codes, [408]);
+    assert!(matches!(desk.events.last(), Some(Event::Ended { .. })), "{:?}", desk.events);
+}
+
 // ---- REFER
 
 fn fragment(line: &str) -> String {

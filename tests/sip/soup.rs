@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use jiesu::sip::endpoint::ReferTo;
+use jiesu::sip::auth::Credentials;
+use jiesu::sip::endpoint::{Asked, ReferTo, Request};
+use jiesu::sip::trunk::{Login, Trunk, Trunks, Unlisted};
 use jiesu::sip::{Command, DialogId, Event, Invite, Message, Name, Transport};
 use proptest::prelude::*;
 
@@ -12,13 +14,15 @@ use crate::desk::{Desk, US, flow, request, to_of};
 
 const OFFER: &str = "Content-Type: application/sdp\r\n\r\nv=0\r\n";
 const METHODS: [&str; 9] = ["INVITE", "INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "PRACK", "INFO", "NOTIFY"];
-const CODES: [u16; 13] = [100, 180, 183, 183, 200, 200, 202, 302, 422, 481, 486, 491, 500];
-const HEADERS: [&str; 6] = [
+const CODES: [u16; 15] = [100, 180, 183, 183, 200, 200, 202, 302, 401, 401, 422, 481, 486, 491, 500];
+const HEADERS: [&str; 8] = [
     "",
     "Require: 100rel\r\n",
     "Supported: 100rel, timer\r\nAllow: UPDATE\r\n",
     "Supported: timer\r\nSession-Expires: 90;refresher=uas\r\n",
     "Session-Expires: 90;refresher=uac\r\nMin-SE: 100\r\nRequire: 100rel\r\nRSeq: 1\r\n",
+    "WWW-Authenticate: Digest realm=\"c\", nonce=\"n\"\r\n",
+    "WWW-Authenticate: Digest realm=\"c\", nonce=\"n\", stale=true, qop=\"auth\"\r\n",
     "Event: refer\r\nSubscription-State: terminated\r\n",
 ];
 
@@ -60,7 +64,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..4_usize, 0..CODES.len(), 0..2_u8, 0..HEADERS.len(), any::<bool>())
             .prop_map(|(which, code, fork, more, offer)| Step::Response { which, code, fork, more, offer }),
         1 => (2..6_u32, any::<bool>()).prop_map(|(number, offer)| Step::Prack { number, offer }),
-        5 => (0..12_usize, 0..4_usize).prop_map(|(which, dialog)| Step::Wish { which, dialog }),
+        5 => (0..15_usize, 0..4_usize).prop_map(|(which, dialog)| Step::Wish { which, dialog }),
         1 => (1..70_000_u64).prop_map(Step::Wait),
     ]
 }
@@ -83,7 +87,7 @@ impl Soup {
             }
             let over = self.dialogs.get_mut(&dialog).expect("it began");
             assert!(!*over, "{event:?} after the end");
-            *over = matches!(event, Event::Ended { .. } | Event::Failed { .. });
+            *over = matches!(event, Event::Ended { .. } | Event::Failed { .. } | Event::Response(_));
         }
         self.heard = self.desk.events.len();
     }
@@ -120,8 +124,18 @@ impl Soup {
                 self.desk.gets(request("PRACK", *number, &format!("p{number}"), &to, &more));
             }
             Step::Wish { which, dialog } => {
-                if *which >= 10 {
-                    return self.call(*which == 10);
+                match which {
+                    10 | 11 => return self.call(*which == 10),
+                    13 => return self.ask(Asked::Options),
+                    14 => {
+                        return self.ask(Asked::Register {
+                            user: "u".into(),
+                            expires: 60,
+                            call_id: "r".into(),
+                            cseq: 1,
+                        });
+                    }
+                    _ => {}
                 }
                 let Some(dialog) = self.order.get(self.order.len().saturating_sub(1 + dialog)).copied() else { return };
                 let sdp = bytes::Bytes::from_static(SDP.as_bytes());
@@ -136,6 +150,7 @@ impl Soup {
                     6 => Command::Acknowledge { dialog, sdp },
                     7 => Command::Refer { dialog, to: ReferTo::Instead(other), by: None },
                     8 => Command::Cancel { dialog },
+                    12 => Command::Inform { dialog, content_type: "application/dtmf", body: "7".into() },
                     _ => Command::Hangup { dialog, reason: None },
                 });
             }
@@ -154,10 +169,27 @@ impl Soup {
             from: "sip:12345@192.0.2.1".into(),
             display: None,
             sdp: if offer { SDP.into() } else { bytes::Bytes::new() },
-            trunk: None,
+            trunk: self.order.len().is_multiple_of(2).then(|| "t".into()),
             silence: None,
             routes: Vec::new(),
             headers: Vec::new(),
+        })));
+    }
+
+    /// A request outside calls: over with its one answer.
+    fn ask(&mut self, asked: Asked) {
+        let id = self.desk.endpoint.ids().next();
+        self.dialogs.insert(id, false);
+        self.order.push(id);
+        self.desk.command(Command::Request(Box::new(Request {
+            id,
+            asked,
+            uri: "sip:192.0.2.9".into(),
+            to: "sip:192.0.2.9".into(),
+            from: None,
+            flow: flow(Transport::Udp),
+            trunk: Some("t".into()),
+            within: Duration::from_secs(8),
         })));
     }
 }
@@ -166,7 +198,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
     #[test]
     fn any_soup_ends_and_leaves_nothing(steps in proptest::collection::vec(step(), 1..60)) {
-        let mut soup = Soup { desk: Desk::new(), dialogs: HashMap::new(), order: Vec::new(), heard: 0 };
+        let credentials = Credentials { user: "u".into(), password: "p".into() };
+        let mut trunk = Trunk::new("t", vec!["0.0.0.0/0".parse().expect("a network")]);
+        trunk.login = Some(Login { realm: "c".into(), credentials });
+        let desk = Desk::with(|config| config.trunks = Trunks::new(vec![trunk], Unlisted::Drop));
+        let mut soup = Soup { desk, dialogs: HashMap::new(), order: Vec::new(), heard: 0 };
         for step in &steps {
             soup.step(step);
             soup.look();

@@ -3,6 +3,7 @@
 #[path = "../house/mod.rs"]
 mod house;
 
+mod acceptance;
 mod codecs;
 mod dialogs;
 mod durability;
@@ -13,6 +14,7 @@ mod junk;
 mod kill;
 mod lines;
 mod manners;
+mod peers;
 mod sipp;
 mod soak;
 mod softphone;

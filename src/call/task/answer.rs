@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::asr;
@@ -46,8 +46,8 @@ struct Call<'a> {
     clerk: Clerk,
     back: JoinSet<Back>,
     transfer: Option<bridge::Transfer>,
-    /// Told when the transfer's leg stands.
-    joined: Option<oneshot::Receiver<LegId>>,
+    /// Told the transfer's leg when it is to be heard; another one where that one failed.
+    joined: Option<mpsc::Receiver<LegId>>,
     /// The interpreter's latest play: an older one that is rendered late is dropped.
     playing: Option<u32>,
     deadline: Option<tokio::time::Instant>,
@@ -339,6 +339,7 @@ impl Call<'_> {
             }
             Ok(Back::Transferred(input)) => {
                 self.transfer = None;
+                self.joined = None; // a leg that was told of and not looked at is gone
                 self.audio(Audio::Unbridge);
                 Some(input)
             }
@@ -469,9 +470,10 @@ impl Call<'_> {
     }
 
     fn transfer(&mut self, target: &str, by: By) {
-        let (up, joined) = oneshot::channel();
+        let (up, joined) = mpsc::channel(4); // a leg for each address of a trunk, one after the other
         let passenger = bridge::Passenger {
             by,
+            call: self.invitation.id,
             dialog: self.invitation.dialog,
             leg: self.leg.id(),
             caller: self.invitation.caller.as_deref(),
@@ -494,12 +496,14 @@ impl Call<'_> {
         }
     }
 
-    /// The transfer's leg stands: the tone ends, the two hear each other.
+    /// The transfer's leg stands, or plays something before it does: the tone ends, the two hear each other.
     fn bridge(&mut self, far: Option<LegId>) {
-        self.joined = None;
-        if let Some(far) = far {
-            self.audio(Audio::StopPlay);
-            self.audio(Audio::Bridge(far));
+        match far {
+            Some(far) => {
+                self.audio(Audio::StopPlay);
+                self.audio(Audio::Bridge(far));
+            }
+            None => self.joined = None,
         }
     }
 
@@ -548,10 +552,10 @@ async fn at(deadline: Option<tokio::time::Instant>) {
     }
 }
 
-/// The far leg once it stands, `None` if it never will; without a transfer it waits for ever.
-async fn joined(waiting: &mut Option<oneshot::Receiver<LegId>>) -> Option<LegId> {
+/// The far leg once it is to be heard, `None` when there will be no more; without a transfer it waits for ever.
+async fn joined(waiting: &mut Option<mpsc::Receiver<LegId>>) -> Option<LegId> {
     match waiting {
-        Some(waiting) => waiting.await.ok(),
+        Some(waiting) => waiting.recv().await,
         None => std::future::pending().await,
     }
 }

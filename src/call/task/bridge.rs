@@ -11,13 +11,14 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::call::session::Input;
+use crate::id::CallId;
 use crate::ivr::By;
 use crate::media::{Command as Audio, LegId};
 use crate::sip::task::route_to;
 use crate::sip::{DialogId, Event, Transport, Trunk, Uri, privacy};
 
 use super::Desk;
-use super::originate::{Destination, Outbound, Over};
+use super::originate::{Behalf, Destination, NoCall, Outbound, Over};
 use super::refer::{Referral, Referred};
 
 /// The play number of the tone that the caller hears while it rings; the interpreter counts from 1.
@@ -34,6 +35,7 @@ pub struct Transfer {
 /// Who is put through, and how.
 pub struct Passenger<'a> {
     pub by: By,
+    pub call: CallId,
     pub dialog: DialogId,
     pub leg: LegId,
     pub caller: Option<&'a str>,
@@ -59,7 +61,8 @@ impl Transfer {
         }
     }
 
-    /// Calls `target`, or has the caller's side call it; the future ends with the session's input, and `up` is told when the two legs are joined.
+    /// Calls `target`, or has the caller's side call it; the future ends with the session's input, and `up` is told
+    /// the far leg when the two are to be joined: at the answer, or before it where the far end plays something.
     ///
     /// # Errors
     /// The target is not a SIP address that can be called.
@@ -67,7 +70,7 @@ impl Transfer {
         desk: &Arc<Desk>,
         passenger: Passenger<'_>,
         target: &str,
-        up: oneshot::Sender<LegId>,
+        up: mpsc::Sender<LegId>,
     ) -> Result<(Transfer, impl Future<Output = Input> + Send + use<>), &'static str> {
         // Whoever refers does not call the target, and need not know the way.
         let destination = match passenger.by {
@@ -78,13 +81,13 @@ impl Transfer {
         let (digits, keys) = mpsc::channel(16);
         let (referred, told) = mpsc::channel(16);
         let desk = desk.clone();
-        let Passenger { by, dialog, leg, us, .. } = passenger;
-        let referral = Referral { dialog, us, told };
+        let Passenger { by, call, dialog, leg, us, .. } = passenger;
+        let referral = Referral { call, dialog, us, told };
         let target = target.to_owned();
         let run = async move {
             let work = async {
                 match (by, &destination) {
-                    (By::Bridge, Some(destination)) => join(&desk, destination, leg, up, keys).await,
+                    (By::Bridge, Some(destination)) => join(&desk, call, destination, leg, up, keys).await,
                     (By::Attended, Some(destination)) => referral.attended(&desk, destination, leg).await,
                     (_, _) => referral.blind(&desk, target).await,
                 }
@@ -127,7 +130,8 @@ fn destination(desk: &Desk, passenger: &Passenger<'_>, target: &str) -> Result<D
 /// `sip:NUMBER@TRUNK`: to the first of the trunk's addresses, and on to the others where it must be.
 fn over(desk: &Desk, passenger: &Passenger<'_>, uri: &Uri<'_>, trunk: &Trunk) -> Result<Destination, &'static str> {
     let number = trunk.numbers.outward(&uri.number().ok_or("no number stands before the trunk's name")?);
-    let (first, further) = trunk.outbound.split_first().ok_or("the trunk has no `outbound`")?;
+    let outbound = desk.sip.peers().order(trunk);
+    let (first, further) = outbound.split_first().ok_or("the trunk has no `outbound`")?;
     let ip = first.address.ip();
     let local = route_to(ip).map_err(|_| "there is no route to the trunk")?;
     let ours = desk.originator.advertised.of(local, ip);
@@ -145,21 +149,27 @@ fn over(desk: &Desk, passenger: &Passenger<'_>, uri: &Uri<'_>, trunk: &Trunk) ->
     })
 }
 
+/// Says why a transfer failed.
+pub(super) fn failed(call: CallId, destination: &Destination, error: &NoCall) -> Input {
+    let (reason, cause) = (error.unreached().as_str(), error.cause());
+    tracing::info!(%call, target = destination.uri, reason, cause, %error, "transfer failed");
+    Input::TransferFailed { code: error.code() }
+}
+
 async fn join(
     desk: &Desk,
+    call: CallId,
     destination: &Destination,
     leg: LegId,
-    up: oneshot::Sender<LegId>,
+    up: mpsc::Sender<LegId>,
     mut keys: mpsc::Receiver<char>,
 ) -> Input {
-    let mut far: Outbound = match desk.originator.call(destination, Some(leg)).await {
+    let behalf = Behalf { beside: Some(leg), call: Some(call), early: Some(up.clone()) };
+    let mut far: Outbound = match desk.originator.call_for(destination, &behalf).await {
         Ok(far) => far,
-        Err(error) => {
-            tracing::info!(target = destination.uri, %error, "transfer failed");
-            return Input::TransferFailed { code: error.code() };
-        }
+        Err(error) => return failed(call, destination, &error),
     };
-    let joined = far.leg.command(Audio::Bridge(leg)).is_ok() && up.send(far.leg.id()).is_ok();
+    let joined = far.joined || (far.leg.command(Audio::Bridge(leg)).is_ok() && up.try_send(far.leg.id()).is_ok());
     if !joined {
         return Input::TransferFailed { code: 500 };
     }

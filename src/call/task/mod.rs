@@ -128,7 +128,7 @@ impl Desk {
 }
 
 /// New keys for one call's audio, from the system's generator.
-fn secret() -> [sdp::crypto::Master; 2] {
+pub fn secret() -> [sdp::crypto::Master; 2] {
     let mut random = rand::rng();
     [(); 2].map(|()| {
         let mut octets = [0; 30];

@@ -6,11 +6,13 @@
 use tokio::sync::mpsc;
 
 use crate::call::session::Input;
+use crate::id::CallId;
 use crate::media::LegId;
 use crate::sip::{Command, DialogId, Event, ReferTo};
 
 use super::Desk;
-use super::originate::{Destination, Outbound};
+use super::bridge::failed;
+use super::originate::{Behalf, Destination, Outbound};
 
 /// What a NOTIFY said.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +23,7 @@ pub struct Referred {
 
 /// The caller's dialog, which is referred.
 pub(super) struct Referral {
+    pub call: CallId,
     pub dialog: DialogId,
     /// Our URI, for Referred-By.
     pub us: String,
@@ -37,12 +40,10 @@ impl Referral {
 
     /// Nobody is joined: the caller hears the tone until the other side puts it through.
     pub async fn attended(mut self, desk: &Desk, destination: &Destination, beside: LegId) -> Input {
-        let mut far: Outbound = match desk.originator.call(destination, Some(beside)).await {
+        let behalf = Behalf { beside: Some(beside), call: Some(self.call), early: None };
+        let mut far: Outbound = match desk.originator.call_for(destination, &behalf).await {
             Ok(far) => far,
-            Err(error) => {
-                tracing::info!(target = destination.uri, %error, "transfer failed");
-                return Input::TransferFailed { code: error.code() };
-            }
+            Err(error) => return failed(self.call, destination, &error),
         };
         let dialog = far.dialog;
         let mut referring = Box::pin(self.refer(desk, ReferTo::Instead(dialog)));

@@ -255,9 +255,10 @@ impl Stream {
         if before.is_some_and(|before| before != connect.codec) {
             // What waits is in the other codec.
             self.buffer.clear();
-            self.hearing.forget();
         }
         if before != Some(connect.codec) {
+            // So is what was heard, and the silence of a leg that nobody has answered yet.
+            self.hearing.forget();
             self.keys = event::Receiver::at(connect.codec.clock());
             self.ear = connect.codec.wide().map(|codec| Box::new(Ear::new(codec)));
             self.sending.speak(connect.codec);

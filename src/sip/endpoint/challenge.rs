@@ -15,7 +15,7 @@ use crate::sip::auth::client::Challenge;
 use crate::sip::auth::server::{Denied, Gate};
 use crate::sip::build::Builder;
 use crate::sip::check::Fault;
-use crate::sip::dialog::{Cancel, Life};
+use crate::sip::dialog::{Cancel, Life, Referral, Sent};
 use crate::sip::message::{Framing, Message};
 use crate::sip::name::{Method, Name};
 
@@ -30,24 +30,22 @@ const MOST: usize = 1024;
 /// What authentication remembers.
 #[derive(Debug, Default)]
 pub(super) struct Challenges {
-    /// The trunk of each dialog, and how often a request of it was challenged.
-    accounts: HashMap<DialogId, Account>,
+    /// The trunk of each dialog, and of each request outside dialogs.
+    accounts: HashMap<DialogId, TrunkName>,
     /// By trunk and what it asks with: as many as trunks ask for passwords.
     gates: HashMap<(TrunkName, String, Vec<Algorithm>), Gate>,
     wrong: HashMap<IpAddr, (Instant, u32)>,
     began: Option<Instant>,
 }
 
-#[derive(Debug)]
-struct Account {
-    trunk: TrunkName,
-    method: Method,
-    tries: u8,
-}
-
 impl Challenges {
     pub(super) fn belongs(&mut self, dialog: DialogId, trunk: TrunkName) {
-        self.accounts.insert(dialog, Account { trunk, method: Method::Invite, tries: 0 });
+        self.accounts.insert(dialog, trunk);
+    }
+
+    /// The trunk that a dialog is on.
+    pub(super) fn trunk(&self, dialog: DialogId) -> Option<&TrunkName> {
+        self.accounts.get(&dialog)
     }
 
     pub(super) fn forget(&mut self, dialog: DialogId) {
@@ -83,39 +81,36 @@ impl Endpoint {
             _ => return false,
         };
         let Some(entry) = self.clients.get(&client) else { return false };
-        let (id, method, way) = (entry.dialog, entry.method.clone(), entry.flow);
+        let (id, method, way, tries) = (entry.dialog, entry.method.clone(), entry.flow, entry.tries);
         let Ok(old) = Message::parse(entry.tx.request().clone(), Framing::Stream) else { return false };
-        // The first INVITE and BYE. (A re-INVITE that is refused leaves the call as it was.)
-        let ours = match self.dialogs.get(&id).map(|dialog| &dialog.life) {
-            Some(Life::Calling { client: current, cancel: Cancel::No }) => *current == client,
-            Some(Life::Leaving) => method == Method::Bye,
-            _ => false,
-        };
-        let Some(account) = self.challenges.accounts.get_mut(&id).filter(|_| ours) else { return false };
-        if account.method != method {
-            (account.method, account.tries) = (method.clone(), 0);
+        if !self.is_current(id, client, &method) {
+            return false;
         }
-        let trunk = self.config.trunks.get(&account.trunk);
+        let Some(account) = self.challenges.accounts.get(&id) else { return false };
+        let trunk = self.config.trunks.get(account);
         let Some(login) = trunk.and_then(|trunk| trunk.login.as_ref()) else { return false };
         // Whoever answers from elsewhere gets nothing to crack.
-        if self.config.trunks.of(flow.peer.ip()) != Some(&account.trunk) {
+        if self.config.trunks.of(flow.peer.ip()) != Some(account) {
             return false;
         }
         let Some(challenge) = Challenge::choose(response.headers(asked), Some(&login.realm)) else { return false };
         // Asked again without `stale`: the password is wrong (RFC 7616 section 3.3).
-        if account.tries >= TRIES || (account.tries > 0 && !challenge.stale) {
+        if tries >= TRIES || (tries > 0 && !challenge.stale) {
             return false;
         }
-        account.tries += 1;
         let uri = String::from_utf8_lossy(old.request_uri_bytes()).into_owned();
         let cnonce = format!("{:016x}", self.random.next_u64());
         let answer = challenge.answer(&login.credentials, method.as_str(), &uri, 1, &cnonce);
         let branch = self.branch();
         let via = self.own_via(&way, &branch);
-        let Some(dialog) = self.dialogs.get_mut(&id) else { return false };
         // Section 22.2: the same Call-ID, To and From, a CSeq one higher.
-        dialog.local_cseq += 1;
-        let cseq = format!("{} {method}", dialog.local_cseq);
+        let counted = match (self.dialogs.get_mut(&id), self.waiting.get_mut(&id)) {
+            (Some(dialog), _) => &mut dialog.local_cseq,
+            (None, Some(waiting)) => &mut waiting.cseq,
+            (None, None) => return false,
+        };
+        *counted += 1;
+        let cseq = format!("{counted} {method}");
         let mut builder = Builder::request(&method, &uri).header(Name::Via, via);
         let mut kind = String::new();
         for (name, as_written, value) in old.all() {
@@ -128,11 +123,43 @@ impl Endpoint {
             }
         }
         let bytes = builder.header(answered, answer).body(&kind, &old.body());
-        let client = self.begin(now, way, id, method.clone(), &branch, bytes);
-        if let (Method::Invite, Some(dialog)) = (method, self.dialogs.get_mut(&id)) {
-            dialog.life = Life::Calling { client, cancel: Cancel::No };
+        let next = self.begin(now, way, id, method, &branch, bytes);
+        if let Some(entry) = self.clients.get_mut(&next) {
+            entry.tries = tries + 1;
         }
+        self.goes_on(id, client, next);
         true
+    }
+
+    /// Whether the dialog, or whoever asked, still waits for this transaction. What it no longer waits for is not
+    /// sent again.
+    fn is_current(&self, id: DialogId, client: u64, method: &Method) -> bool {
+        let Some(dialog) = self.dialogs.get(&id) else {
+            return self.waiting.get(&id).is_some_and(|waiting| waiting.client == client);
+        };
+        match (&dialog.life, method) {
+            (Life::Calling { client: current, cancel: Cancel::No }, Method::Invite) => *current == client,
+            (Life::Calling { cancel: Cancel::No, .. }, Method::Prack) => true,
+            (Life::Up, Method::Invite | Method::Update) => dialog.offering.is_some_and(|sent| sent.client() == client),
+            (Life::Up, Method::Info) => true,
+            (Life::Up, Method::Refer) => dialog.referral == Some(Referral::Sent),
+            (Life::Leaving, Method::Bye) => true,
+            _ => false,
+        }
+    }
+
+    /// `next` stands for `client` from now on.
+    fn goes_on(&mut self, id: DialogId, client: u64, next: u64) {
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return self.asked_again(id, next) };
+        if let Life::Calling { client: current, .. } = &mut dialog.life
+            && *current == client
+        {
+            *current = next;
+        }
+        match &mut dialog.offering {
+            Some(Sent::Offer(current) | Sent::Refresh(current)) if *current == client => *current = next,
+            _ => {}
+        }
     }
 
     /// Whether a new call from `trunk` may come in; answers it where not: 401, or 403 for whoever guesses.

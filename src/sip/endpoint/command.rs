@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{DialogId, Flow, ReferTo, TrunkName};
+use super::{DialogId, Flow, ReferTo, Request, TrunkName};
 
 /// What our side wants. A command for a dialog that has ended, or that does not fit its state, does nothing: the
 /// network was faster, and the event that says so is on its way.
@@ -54,7 +54,15 @@ pub enum Command {
         to: ReferTo,
         by: Option<String>,
     },
+    /// INFO (RFC 6086) inside an established dialog: keys, for peers that take them so. `Informed` tells its answer.
+    Inform {
+        dialog: DialogId,
+        content_type: &'static str,
+        body: Bytes,
+    },
     Invite(Box<Invite>),
+    /// A request outside calls; one Response follows.
+    Request(Box<Request>),
     /// The ACK of a call that was begun without an offer: the answer to the offer in Answered.
     Acknowledge {
         dialog: DialogId,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{DialogId, Flow, TrunkName};
+use super::{DialogId, Flow, Response, TrunkName};
 use crate::sip::message::Message;
 use crate::sip::reason::Reason;
 
@@ -65,10 +65,14 @@ pub enum Event {
     Failed { dialog: DialogId, code: u16, reason: String, cause: Option<Reason> },
     /// Keys, or whatever else INFO may carry; it was answered. `content_type` is in lower case, without parameters.
     Info { dialog: DialogId, content_type: String, body: Bytes },
+    /// Our INFO was answered, or could not be sent (481).
+    Informed { dialog: DialogId, code: u16 },
     /// How our REFER goes: the code of its refusal, or of the call that it caused. `over`: nothing more will come.
     Referred { dialog: DialogId, code: u16, over: bool },
     /// `reason`: what the other side gave as its reason (RFC 3326).
     Ended { dialog: DialogId, why: Why, reason: Option<Reason> },
+    /// The one answer to a request of ours outside calls.
+    Response(Response),
     /// A message that was dropped or refused before it became anything; for counting.
     Refused { why: &'static str, flow: Flow },
 }
@@ -87,8 +91,10 @@ impl Event {
             | Event::RefusedAgain { dialog, .. }
             | Event::Failed { dialog, .. }
             | Event::Info { dialog, .. }
+            | Event::Informed { dialog, .. }
             | Event::Referred { dialog, .. }
             | Event::Ended { dialog, .. } => Some(*dialog),
+            Event::Response(response) => Some(response.id),
             Event::Refused { .. } => None,
         }
     }

@@ -92,6 +92,8 @@ impl Endpoint {
             }
             Method::Bye => self.end(dialog, Why::Gone),
             Method::Refer => self.refer_answered(dialog, code),
+            Method::Info => self.inform_answered(now, dialog, code),
+            Method::Options | Method::Register => self.asked_for(dialog, id, code, None),
             _ => {}
         }
     }

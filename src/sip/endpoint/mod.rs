@@ -11,7 +11,10 @@ mod challenge;
 mod command;
 mod event;
 mod expire;
+mod inform;
 mod inside;
+pub mod outside;
+mod redirect;
 mod refer;
 mod refresh;
 mod reliable;
@@ -34,6 +37,7 @@ use rand::{RngCore, SeedableRng};
 
 pub use command::{Command, Invite};
 pub use event::{Event, Why};
+pub use outside::{Asked, Request, Response};
 pub use refer::ReferTo;
 
 use super::client::Client;
@@ -213,6 +217,8 @@ struct ClientEntry {
     dialog: DialogId,
     /// An INVITE's: the To tag whose 2xx made the call. Other tags are forks that answered too late.
     answered: Option<Bytes>,
+    /// How many challenges it is the answer to, one after the other.
+    tries: u8,
 }
 
 /// See the module.
@@ -236,6 +242,8 @@ pub struct Endpoint {
     full: bool,
     overload: Overload,
     challenges: challenge::Challenges,
+    /// Requests of ours outside calls: never more than `clients`.
+    waiting: HashMap<DialogId, outside::Waiting>,
 }
 
 impl fmt::Debug for Endpoint {
@@ -285,6 +293,7 @@ impl Endpoint {
             full: false,
             overload,
             challenges: challenge::Challenges::default(),
+            waiting: HashMap::new(),
         }
     }
 
@@ -335,7 +344,9 @@ impl Endpoint {
             Command::Hangup { dialog, reason } => self.hang_up(now, dialog, reason),
             Command::Acknowledge { dialog, sdp } => self.owed(dialog, sdp),
             Command::Refer { dialog, to, by } => self.refer(now, dialog, &to, by.as_deref()),
+            Command::Inform { dialog, content_type, body } => self.inform(now, dialog, content_type, &body),
             Command::Invite(invite) => self.invite(now, *invite),
+            Command::Request(request) => self.ask(now, *request),
             Command::Cancel { dialog } => self.cancel(now, dialog),
             Command::Drain(draining) => self.draining = draining,
             Command::Full(full) => self.full = full,
@@ -345,6 +356,11 @@ impl Endpoint {
     /// From now on these are the trunks.
     pub fn replace_trunks(&mut self, trunks: Trunks) {
         self.config.trunks = trunks;
+    }
+
+    /// The Call-ID of a dialog that lives.
+    pub fn call_id(&self, dialog: DialogId) -> Option<&[u8]> {
+        self.dialogs.get(&dialog).map(|dialog| &*dialog.call_id)
     }
 
     pub fn poll(&mut self) -> Option<Output> {

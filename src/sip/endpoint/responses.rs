@@ -41,7 +41,9 @@ impl Endpoint {
             Method::Invite => self.invite_response(now, id, dialog, number, code, message),
             Method::Update if code >= 200 => self.update_response(now, id, dialog, code, message),
             Method::Refer => self.refer_answered(dialog, code),
+            Method::Info if code >= 200 => self.inform_answered(now, dialog, code),
             Method::Bye if code >= 200 => self.left(dialog),
+            Method::Options | Method::Register => self.asked_for(dialog, id, code, Some(message)),
             _ => {}
         }
     }
@@ -109,6 +111,7 @@ impl Endpoint {
                 self.event(Event::Answered { dialog: id, sdp: message.sdp().or(early) });
             }
             422 if cancel == Cancel::No && self.invite_longer(now, id, message) => {}
+            300..=399 if cancel == Cancel::No && self.redirected(now, id, message) => {}
             _ => {
                 let reason = String::from_utf8_lossy(message.reason()).into_owned();
                 self.fail(id, code, &reason, Reason::of(message));

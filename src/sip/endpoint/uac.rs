@@ -82,7 +82,7 @@ impl Endpoint {
         let (tx, todo) = Client::start(invite, flow.transport.is_reliable(), self.config.timing, bytes);
         let key = client_key(branch.as_bytes(), &method);
         self.client_keys.insert(key.clone(), id);
-        self.clients.insert(id, ClientEntry { tx, key, method, flow, dialog, answered: None });
+        self.clients.insert(id, ClientEntry { tx, key, method, flow, dialog, answered: None, tries: 0 });
         self.drive(now, id, todo);
         id
     }

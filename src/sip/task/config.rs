@@ -42,6 +42,8 @@ pub struct Config {
     pub source_rate: u32,
     /// Answers a second to one address that no trunk lists, where those are answered.
     pub unlisted_rate: u32,
+    /// Who is asked for the names in trunk files; none: whom the system asks.
+    pub resolvers: Vec<SocketAddr>,
     pub tcp: tcp::Limits,
     pub tls: tls::Config,
 }
@@ -60,6 +62,7 @@ impl Default for Config {
             retry_after: defaults.retry_after,
             source_rate: SOURCE_RATE,
             unlisted_rate: UNLISTED_RATE,
+            resolvers: Vec::new(),
             tcp: tcp::Limits::default(),
             tls: tls::Config::default(),
         }
@@ -95,6 +98,7 @@ impl Config {
             retry_after: table.duration("retry_after").or("10s", "1s".."1h"),
             source_rate: table.int("source_rate").or(i64::from(SOURCE_RATE), 10..1_000_000) as u32,
             unlisted_rate: table.int("unlisted_rate").or(i64::from(UNLISTED_RATE), 1..1_000_000) as u32,
+            resolvers: read_resolvers(table),
             tcp: tcp::Limits {
                 connections: table.int("tcp_connections").or(1024, 0..100_000) as usize,
                 per_address: table.int("tcp_connections_per_address").or(128, 1..100_000) as usize,
@@ -104,6 +108,22 @@ impl Config {
             tls: table.table("tls").map(tls::Config::read).unwrap_or_default(),
         }
     }
+}
+
+/// `resolvers = ["192.0.2.53", "127.0.0.1:5300"]`
+fn read_resolvers(table: &mut Table<'_>) -> Vec<SocketAddr> {
+    let faults = table.faults().clone();
+    let Some(written) = table.texts("resolvers").written() else { return Vec::new() };
+    let read = |item: &crate::written::Written<String>| {
+        let with_port = || Some(SocketAddr::new(item.value.parse().ok()?, 53));
+        let address = item.value.parse().ok().or_else(with_port);
+        if address.is_none() {
+            let what = format!("\"{}\" is not an address", item.value);
+            faults.at(&item.place, &written.key, what, "write for example \"192.0.2.53\" or \"127.0.0.1:5300\"");
+        }
+        address
+    };
+    written.value.iter().filter_map(read).collect()
 }
 
 /// `session_expires`: zero, or what RFC 4028 section 4 allows.

@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::peers::Peers;
+use super::resolve::Known;
 use super::tls::Tls;
 use super::trace::Trace;
-use crate::sip::endpoint::{Command, DialogId, Ids, Transport};
-use crate::sip::trunk::{Trunk, Trunks};
+use crate::id::CallId;
+use crate::sip::endpoint::{Command, DialogId, Ids, Invite, Request, Response, Transport};
+use crate::sip::trunk::locate::{Learnt, Place};
+use crate::sip::trunk::{Peer, Trunk, Trunks};
 
 /// The task has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +21,9 @@ pub struct Stopped;
 
 pub(super) enum Ask {
     Command(Command),
+    Request(Request, oneshot::Sender<Response>),
+    /// Command::Invite, a leg of this call of ours.
+    Call(CallId, Box<Invite>),
     Turn(oneshot::Sender<()>),
 }
 
@@ -29,8 +36,12 @@ pub struct Handle {
     pub(super) tcp: Option<SocketAddr>,
     pub(super) tls: Option<SocketAddr>,
     pub(super) trunks: Arc<watch::Sender<Trunks>>,
+    /// The trunks as they are written, without what DNS says.
+    pub(super) written: Arc<watch::Sender<Trunks>>,
+    pub(super) known: Known,
     pub(super) secrets: Arc<watch::Sender<Tls>>,
     pub(super) trace: Trace,
+    pub(super) peers: Peers,
 }
 
 impl Handle {
@@ -40,6 +51,14 @@ impl Handle {
     /// The task has ended.
     pub async fn send(&self, command: Command) -> Result<(), Stopped> {
         self.asks.send(Ask::Command(command)).await.map_err(|_| Stopped)
+    }
+
+    /// Begins a leg of this call of ours: [`Command::Invite`], and the trace shows its messages with the call's.
+    ///
+    /// # Errors
+    /// The task has ended.
+    pub async fn call(&self, of: CallId, invite: Invite) -> Result<(), Stopped> {
+        self.asks.send(Ask::Call(of, Box::new(invite))).await.map_err(|_| Stopped)
     }
 
     /// Hands a command over without waiting, for places that cannot (drop). Without room it is lost and counted.
@@ -68,9 +87,40 @@ impl Handle {
         self.trunks.borrow().get(name).cloned()
     }
 
+    /// All of them, as they are configured now.
+    pub fn trunks(&self) -> Trunks {
+        self.trunks.borrow().clone()
+    }
+
     /// From now on these are the trunks. Calls that run go on.
     pub fn replace_trunks(&self, trunks: Trunks) {
-        self.trunks.send_replace(trunks);
+        self.written.send_replace(trunks);
+        self.publish();
+    }
+
+    /// DNS has an answer.
+    pub(super) fn learn(&self, place: &Place, peers: Vec<Peer>) -> Learnt {
+        let written = self.written.borrow().places();
+        let learnt = {
+            let mut known = self.known.lock().expect("nothing panics while holding this lock");
+            known.keep(|place| written.contains(place));
+            known.learn(place, peers)
+        };
+        if learnt != Learnt::Nothing {
+            self.publish();
+        }
+        learnt
+    }
+
+    fn publish(&self) {
+        let known = self.known.lock().expect("nothing panics while holding this lock");
+        // While the lock is held: of two that publish at once the later one knows all.
+        self.trunks.send_replace(self.written.borrow().located(&known));
+    }
+
+    /// What is known of the carriers' addresses.
+    pub fn peers(&self) -> &Peers {
+        &self.peers
     }
 
     /// From now on these are the certificates. Connections that are open go on.

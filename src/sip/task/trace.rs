@@ -52,6 +52,11 @@ impl Trace {
         }
     }
 
+    /// All that is kept, the oldest first.
+    pub fn messages(&self) -> Vec<Passed> {
+        self.ring().messages.iter().cloned().collect()
+    }
+
     /// This leg belongs to this call of ours.
     pub fn name(&self, call: CallId, call_id: &[u8]) {
         let mut ring = self.ring();

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::Poll;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
 /// What the kernel may hold for us while a burst comes.
@@ -83,6 +83,25 @@ impl Sockets {
             self.list.iter().find(|(_, address)| fits(address))
         };
         let (socket, _) = exact.or_else(wildcard).ok_or(io::ErrorKind::AddrNotAvailable)?;
-        socket.try_send_to(bytes, peer).map(|_| ())
+        // Not by tokio's way: it does not know that a socket can be written to before it has waited for it once, and the
+        // first message of a telephone that was just plugged in would be lost.
+        SockRef::from(socket).send_to(bytes, &peer.into()).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by `jiesu trunk test`: every call of a new telephone began with a repetition, half a second late.
+    #[tokio::test]
+    async fn the_first_datagram_is_sent() {
+        let peer = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback");
+        let own = bind("127.0.0.1:0".parse().expect("an address")).expect("loopback");
+        let local = own.local_addr().expect("bound");
+        let sockets = Sockets::new(vec![own]).expect("in a runtime");
+        sockets.send(local, peer.local_addr().expect("bound"), b"SIP").expect("it has room");
+        let mut buffer = [0; 8];
+        assert_eq!(peer.recv(&mut buffer).expect("it came"), 3);
     }
 }

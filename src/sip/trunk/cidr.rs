@@ -1,6 +1,7 @@
 //! Networks, as trunks list them.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// A network: an address, and which of its bits count.
@@ -61,6 +62,19 @@ impl FromStr for Cidr {
     }
 }
 
+/// As it is written; the prefix of a single address is left out.
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ip, most) = if self.v4 {
+            (IpAddr::V4(Ipv4Addr::from_bits((self.network >> 96) as u32)), 32)
+        } else {
+            (IpAddr::V6(Ipv6Addr::from_bits(self.network)), 128)
+        };
+        let prefix = self.mask.leading_ones().min(most);
+        if prefix == most { write!(f, "{ip}") } else { write!(f, "{ip}/{prefix}") }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +88,13 @@ mod tests {
         assert!(inside("::/0", "2001:db8::1") && inside("0.0.0.0/0", "8.8.8.8"));
         for bad in ["", "192.0.2.0/33", "host", "192.0.2.0/x", "192.0.2"] {
             assert!(bad.parse::<Cidr>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn networks_are_shown_as_they_are_written() {
+        for text in ["192.0.2.0/24", "192.0.2.7", "0.0.0.0/0", "2001:db8::/32", "2001:db8::7"] {
+            assert_eq!(text.parse::<Cidr>().expect(text).to_string(), text);
         }
     }
 }

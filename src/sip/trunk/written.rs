@@ -1,9 +1,12 @@
 //! The grammar of `trunks/*.toml`.
 
+use super::health;
+use super::locate::{Place, Way};
 use super::number::{Form, Rules};
 use super::{Limits, Login, Peer, Trunk, Trunks, Unlisted, Users};
 use crate::sip::auth::{Algorithm, Credentials};
 use crate::sip::endpoint::Transport;
+use crate::sip::registration::Wanted;
 use crate::written::{Faults, Source, Table, Written};
 
 /// Where a password is. It never stands in a configuration file, a log or an error.
@@ -39,9 +42,26 @@ impl Trunks {
 }
 
 fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trunk {
-    let mut trunk = Trunk::new(name, addresses(table));
-    trunk.outbound = outbound(table);
+    let (networks, listed) = addresses(table);
+    let mut trunk = Trunk::new(name, networks);
+    trunk.listed = listed;
+    let called = table.has("outbound");
+    trunk.ways = outbound(table);
+    trunk.outbound = trunk.ways.iter().filter_map(Way::at).collect();
     trunk.silence = table.duration("silence").or("4s", "500ms".."32s");
+    if let Some(mut keepalive) = table.table("keepalive") {
+        trunk.keepalive = Some(health::Settings::read(&mut keepalive));
+        keepalive.finish();
+    }
+    if let Some(mut register) = table.table("register") {
+        trunk.register = Some(Wanted::read(&mut register));
+        register.finish();
+    }
+    for (key, asks) in [("keepalive", trunk.keepalive.is_some()), ("register", trunk.register.is_some())] {
+        if asks && !called {
+            table.fault(key, "has nobody to ask", "write outbound = [\"ADDRESS:PORT\"], or remove the table");
+        }
+    }
     trunk.trust_identity = table.flag("trust_identity").or(false);
     if let Some(mut limits) = table.table("limits") {
         trunk.limits = Limits {
@@ -61,7 +81,7 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
         trunk.login = credentials.map(|credentials| Login { realm, credentials });
     }
     let tls = table.table("tls");
-    secured(&trunk.outbound, tls.is_some(), table);
+    secured(&trunk.ways, tls.is_some(), table);
     trunk.tls = tls.and_then(super::tls::read);
     required(&trunk, table);
     let realm = table.text("realm").check(|text| filled(text)).or("jiesu");
@@ -79,8 +99,8 @@ fn trunk(name: &str, table: &mut Table<'_>, password: &ReadPassword<'_>) -> Trun
 }
 
 /// Whom we call over TLS has to be known.
-fn secured(outbound: &[Peer], known: bool, table: &Table<'_>) {
-    if !known && outbound.iter().any(|peer| peer.transport == Transport::Tls) {
+fn secured(ways: &[Way], known: bool, table: &Table<'_>) {
+    if !known && ways.iter().any(|way| way.transport() == Some(Transport::Tls)) {
         let remedy = "write [tls] with ca = \"FILE\": whose certificates are believed";
         table.fault("tls", "missing: `outbound` has an address with tls:", remedy);
     }
@@ -88,9 +108,15 @@ fn secured(outbound: &[Peer], known: bool, table: &Table<'_>) {
 
 /// Who must come over TLS is not called in the clear.
 fn required(trunk: &Trunk, table: &Table<'_>) {
-    if trunk.must_be_secured() && trunk.outbound.iter().any(|peer| peer.transport != Transport::Tls) {
+    if trunk.must_be_secured() && trunk.ways.iter().any(|way| way.transport() != Some(Transport::Tls)) {
         let remedy = "write \"tls:ADDRESS:PORT\" for each, or remove tls.required";
         table.fault("outbound", "has an address without tls:, though tls.required", remedy);
+    }
+    // DNS says the address, and anybody may be DNS: the certificate must be for a name that stands here (RFC 5922).
+    let named = |way: &Way| matches!(way, Way::Named(place) if place.transport == Some(Transport::Tls));
+    if trunk.tls.as_ref().is_some_and(|tls| tls.names.is_empty()) && trunk.ways.iter().any(named) {
+        let remedy = "write names = [\"NAME IN THE CERTIFICATE\"] into [tls]";
+        table.fault("outbound", "has a name with tls:, and tls.names is missing", remedy);
     }
 }
 
@@ -99,14 +125,26 @@ fn filled(text: &str) -> Result<String, (String, String)> {
     good.then(|| text.to_owned()).ok_or_else(|| ("is empty".to_owned(), "write a text or remove the key".to_owned()))
 }
 
-fn addresses(table: &mut Table<'_>) -> Vec<super::Cidr> {
+/// `["192.0.2.0/24", "2001:db8::1", "srv:carrier.example"]`
+fn addresses(table: &mut Table<'_>) -> (Vec<super::Cidr>, Vec<Place>) {
     let faults = table.faults().clone();
     let missing = !table.has("addresses");
     let written = table.texts("addresses").need_written("a list such as [\"192.0.2.0/24\", \"2001:db8::1\"]");
     if written.value.is_empty() && !missing {
         faults.at(&written.place, &written.key, "lists nothing", "write at least one address, or remove the file");
     }
-    let read = |item: &Written<String>| match item.value.parse() {
+    let mut names = Vec::new();
+    let mut read = |item: &Written<String>| match item.value.parse() {
+        _ if item.value.starts_with("srv:") => {
+            match Place::parse(&item.value["srv:".len()..], None) {
+                Some(place) => names.push(place),
+                None => {
+                    let what = format!("\"{}\" is not a name", item.value);
+                    faults.at(&item.place, &item.key, what, "write for example \"srv:carrier.example\"");
+                }
+            }
+            None
+        }
         Ok(net) => Some(net),
         Err(error) => {
             let what = format!("\"{}\" is {error}", item.value);
@@ -114,11 +152,12 @@ fn addresses(table: &mut Table<'_>) -> Vec<super::Cidr> {
             None
         }
     };
-    written.value.iter().filter_map(read).collect()
+    let networks = written.value.iter().filter_map(&mut read).collect();
+    (networks, names)
 }
 
-/// `["192.0.2.10:5060", "tcp:192.0.2.11:5060"]`
-fn outbound(table: &mut Table<'_>) -> Vec<Peer> {
+/// `["192.0.2.10:5060", "tcp:192.0.2.11:5060", "carrier.example"]`
+fn outbound(table: &mut Table<'_>) -> Vec<Way> {
     let faults = table.faults().clone();
     let Some(written) = table.texts("outbound").written() else { return Vec::new() };
     let read = |item: &Written<String>| {
@@ -130,11 +169,16 @@ fn outbound(table: &mut Table<'_>) -> Vec<Peer> {
         };
         let place = if item.place.line > 0 { &item.place } else { &written.place };
         let Ok(address) = address.parse() else {
-            let what = format!("\"{}\" is not an address with a port", item.value);
+            // A transport that is not written is NAPTR's to say.
+            let wanted = item.value.contains(&format!(":{address}")).then_some(transport);
+            if let Some(place) = Place::parse(address, wanted) {
+                return Some(Way::Named(place));
+            }
+            let what = format!("\"{}\" is neither an address with a port nor a name", item.value);
             faults.at(place, &written.key, what, "write for example \"192.0.2.10:5060\" or \"tcp:[2001:db8::1]:5060\"");
             return None;
         };
-        Some(Peer { address, transport })
+        Some(Way::At(Peer { address, transport }))
     };
     written.value.iter().filter_map(read).collect()
 }
@@ -234,6 +278,10 @@ mod tests {
         for (outbound, tls, count) in [
             ("tls:192.0.2.10:5061", "[tls]\nca = \"ca.pem\"\n", 0),
             ("tls:192.0.2.10:5061", "", 1),
+            ("tls:carrier.example", "[tls]\nca = \"ca.pem\"\nnames = [\"a.example\"]\nrequired = true\n", 0),
+            ("tls:carrier.example", "[tls]\nca = \"ca.pem\"\n", 1),
+            ("tls:carrier.example", "", 1),
+            ("carrier.example", "[tls]\nca = \"ca.pem\"\nnames = [\"a.example\"]\nrequired = true\n", 1),
             ("tcp:192.0.2.10:5060", "[tls]\nca = \"ca.pem\"\nnames = [\"a.example\"]\nrequired = true\n", 1),
         ] {
             let faults = Faults::default();
@@ -254,6 +302,41 @@ mod tests {
         let text = "disabled = true\naddresses = [\"192.0.2.1\"]\n[[user]]\nname = \"n\"\npassword_env = \"GONE\"\n";
         assert!(read(&[Source::new("trunks/a.toml", text)], &faults).is_empty());
         assert!(faults.is_empty(), "{faults}");
+    }
+
+    #[test]
+    fn names_stand_where_addresses_stand() {
+        let faults = Faults::default();
+        let text = "addresses = [\"srv:carrier.example\", \"192.0.2.1\"]\n\
+            outbound = [\"192.0.2.1:5060\", \"tcp:Carrier.example\", \"carrier.example:5070\", \"carrier.example\"]\n\
+            [keepalive]\n[register]\nuser = \"u\"\n";
+        let trunks = read(&[Source::new("trunks/a.toml", text)], &faults);
+        assert!(faults.is_empty(), "{faults}");
+        let trunk = trunks.get("a").expect("it is named after its file");
+        let named = |port, transport| Way::Named(Place { host: "carrier.example".into(), port, transport });
+        assert_eq!(trunk.ways[1..], [named(None, Some(Transport::Tcp)), named(Some(5070), None), named(None, None)]);
+        assert_eq!((trunk.outbound.len(), trunks.places().len()), (1, 3));
+        // What is known of them comes in their places.
+        let mut answers = crate::sip::trunk::locate::Answers::default();
+        let peer = |last| Peer { address: ([192, 0, 2, last], 5060).into(), transport: Transport::Udp };
+        answers.learn(&Place { host: "carrier.example".into(), port: None, transport: None }, vec![peer(7), peer(8)]);
+        let located = trunks.located(&answers);
+        let trunk = located.get("a").expect("still there");
+        assert_eq!(trunk.outbound, [peer(1), peer(7), peer(8)]);
+        assert!(
+            located.of("192.0.2.8".parse().unwrap()).is_some() && trunks.of("192.0.2.8".parse().unwrap()).is_none()
+        );
+
+        for (text, count) in [
+            ("addresses = [\"srv:carrier\"]\n", 1),
+            ("addresses = [\"192.0.2.1\"]\n[keepalive]\n[register]\nuser = \"u\"\n", 2),
+            ("addresses = [\"192.0.2.1\"]\noutbound = [\"a.b\"]\n[register]\nuser = \"a b\"\nexpires = \"1s\"\n", 2),
+            ("addresses = [\"192.0.2.1\"]\noutbound = [\"a.b\"]\n[register]\n[keepalive]\nevry = 1\n", 2),
+        ] {
+            let faults = Faults::default();
+            read(&[Source::new("trunks/a.toml", text)], &faults);
+            assert_eq!(faults.len(), count, "{text}: {faults}");
+        }
     }
 
     #[test]

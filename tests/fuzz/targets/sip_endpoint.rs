@@ -138,9 +138,10 @@ impl World {
         }
         let dialog = *self.order.get(usize::from(steps.byte()?) % self.order.len().max(1))?;
         if what % 16 == 15 {
-            return Some(match what / 16 % 4 {
+            return Some(match what / 16 % 5 {
                 0 => Command::Progress { dialog, sdp },
                 1 => Command::Acknowledge { dialog, sdp },
+                4 => Command::Inform { dialog, content_type: "application/dtmf", body: "7".into() },
                 2 => Command::Refer { dialog, to: ReferTo::Uri("sip:c@192.0.2.9".into()), by: None },
                 _ => {
                     let other = *self.order.get(usize::from(steps.byte()?) % self.order.len().max(1))?;

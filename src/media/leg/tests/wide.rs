@@ -166,3 +166,17 @@ proptest! {
         bench.command(Command::Close);
     }
 }
+
+/// Found by `jiesu trunk test`: a leg of an outbound call ticks while it rings. What it kept of that silence had another
+/// frame's length than the codec that was agreed on then, and the media thread panicked.
+#[test]
+fn a_leg_that_rang_may_be_answered_in_any_codec() {
+    for codec in Codec::ALL {
+        for ticks in 0..40 {
+            let mut bench = Bench::new(5, A);
+            bench.ticks(ticks);
+            bench.command(Command::Connect(speaks(codec, PHONE)));
+            bench.ticks(40);
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiesu::ivr::coverage::Coverage;
 use jiesu::ivr::{Flow, Lines, script};
 use jiesu::written::{Faults, Source};
 
@@ -31,17 +32,16 @@ fn scripts() -> Vec<PathBuf> {
 #[test]
 fn every_script_holds_and_together_they_come_through_every_node() {
     let flow = shipped("config/flows/main.toml");
-    let mut seen = BTreeSet::new();
+    let mut seen = Coverage::default();
     let mut failures = Vec::new();
     for path in scripts() {
         match script::run(&flow, &fs::read_to_string(&path).expect("a script")) {
-            Ok(nodes) => seen.extend(nodes),
+            Ok(touched) => seen.add(touched),
             Err(mismatch) => failures.push(format!("{}: {mismatch}", path.display())),
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    let all: BTreeSet<String> = flow.nodes().map(str::to_owned).collect();
-    let missed: Vec<&String> = all.difference(&seen).collect();
+    let missed = seen.of(&flow).nodes.missing;
     assert!(missed.is_empty(), "no script comes through {missed:?}");
 }
 

@@ -7,6 +7,7 @@ mod call;
 mod check;
 mod classify;
 mod demo;
+mod flow;
 mod outbox;
 mod phone;
 mod prompts;
@@ -51,6 +52,9 @@ enum Command {
     Serve,
     /// Check the configuration: every fault with file, line, key and remedy. Exit 0 or 1.
     Check,
+    /// Look at a flow: as a tree, as a picture, in conversations, against another version.
+    #[command(subcommand)]
+    Flow(flow::Command),
     /// Daemon on free ports and one call on loopback; prints the ticket. Exit 0 when it was filed.
     Demo(demo::Arguments),
     /// A test telephone: calls a SIP address.
@@ -90,6 +94,7 @@ pub fn run() -> Exit {
     let ended = match arguments.command {
         Command::Serve => serve::run(config),
         Command::Check => check::run(config),
+        Command::Flow(command) => flow::run(config, &command),
         Command::Demo(arguments) => demo::run(config, &arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),

@@ -4,6 +4,7 @@
 //! prompts are recorded, a trunk is listed. [`load`] opens no port and changes nothing.
 
 mod folder;
+pub mod proof;
 mod secret;
 
 use std::collections::HashMap;
@@ -11,16 +12,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
+use crate::calendar::Calendar;
 use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
-use crate::calendar::Calendar;
+use crate::ivr::prove::{Limits, Strictness};
 use crate::ivr::{Flow, Lines, SubFlows};
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
 use crate::written::{Faults, Source, Table, Written};
 use crate::{asr, backend, call, media, observe, sip, store, tts, web};
+
+pub use proof::Proof;
 
 /// Everything that an admin wrote, checked.
 #[derive(Clone)]
@@ -41,6 +45,8 @@ pub struct Config {
     pub prompts: HashMap<String, Vec<i16>>,
     /// What each prompt says.
     pub texts: HashMap<String, String>,
+    /// What was proven of the flows.
+    pub proof: Proof,
 }
 
 impl Config {
@@ -76,6 +82,8 @@ pub struct Main {
     pub backends: Vec<backend::Config>,
     pub web: web::Config,
     pub log: observe::Config,
+    /// What is asked of flows.
+    pub check: Limits,
 }
 
 /// Reads `jiesu.toml` alone.
@@ -97,14 +105,27 @@ pub fn load_main(folder: &Path) -> Result<Main, Faults> {
 /// Every fault of every file.
 pub fn load(folder: &Path) -> Result<Config, Faults> {
     let faults = Faults::default();
-    let config = read(folder, &faults);
+    let config = read(folder, None, &faults);
     match config {
         Some(config) if faults.is_empty() => Ok(config),
         _ => Err(faults),
     }
 }
 
-fn read(folder: &Path, faults: &Faults) -> Option<Config> {
+/// As [`load`], but flows that break a rule are taken: they may be looked at before they are mended.
+///
+/// # Errors
+/// Every other fault of every file.
+pub fn load_to_look(folder: &Path) -> Result<Config, Faults> {
+    let faults = Faults::default();
+    let config = read(folder, Some(Strictness::Say), &faults);
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => Err(faults),
+    }
+}
+
+fn read(folder: &Path, flows_are: Option<Strictness>, faults: &Faults) -> Option<Config> {
     let main = folder::one(folder, "jiesu.toml", faults).and_then(|source| read_main(folder, &source, faults));
     let trunks = folder::all(folder, "trunks", "toml", faults);
     let unlisted = main.as_ref().map(|main| main.sip.unlisted).unwrap_or_default();
@@ -133,18 +154,24 @@ fn read(folder: &Path, faults: &Faults) -> Option<Config> {
     hints(&flows, &catalogue, faults);
     targets(&flows, &trunks, faults);
     let (prompts, texts) = prompts(folder, &lines, &flows, faults);
+    let main = main?;
+    let calendar = Arc::new(calendar);
+    let limits = Limits { flows: flows_are.unwrap_or(main.check.flows), ..main.check.clone() };
+    let proven = proof::Folder { flows: &flows, lines: &lines, prompts: &prompts, texts: &texts, calendar: &calendar };
+    let proof = Proof::new(&proven, limits, Timestamp::now().to_zoned_datetime(main.zone.clone()).date(), faults);
     Some(Config {
         folder: folder.to_owned(),
-        main: main?,
+        main,
         trunks,
         tls,
         lines,
         flows,
-        calendar: Arc::new(calendar),
+        calendar,
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
         prompts,
         texts,
+        proof,
     })
 }
 
@@ -249,6 +276,7 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         store: section("store")?.read(store::Config::read),
         web: section("web")?.read(web::Config::read),
         log: section("log")?.read(observe::Config::read),
+        check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),
         state_dir,
         zone,
@@ -341,8 +369,8 @@ mod tests {
             format!("{:?}", (&full.asr, &full.tts, &full.store))
         );
         assert_eq!(
-            format!("{:?}", (&bare.web, &bare.log, &bare.state_dir)),
-            format!("{:?}", (&full.web, &full.log, &full.state_dir))
+            format!("{:?}", (&bare.web, &bare.log, &bare.check, &bare.state_dir)),
+            format!("{:?}", (&full.web, &full.log, &full.check, &full.state_dir))
         );
         let retries =
             |main: &Main| main.backends.iter().map(|b| (b.kind.clone(), b.retry, b.at_once)).collect::<Vec<_>>();

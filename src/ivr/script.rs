@@ -13,10 +13,11 @@
 //! ```
 //! A prompt is over when the next line needs it to be. Everything that the flow says or does must stand in the script.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use super::coverage::Coverage;
 use super::flow::Flow;
 use super::interpreter::Interpreter;
 use super::talk::{Context, Heard, Hints, Incident, Input, Output, Say, StatusReport};
@@ -29,11 +30,11 @@ pub struct Mismatch {
     pub what: String,
 }
 
-/// Holds the conversation; gives the nodes that it came through.
+/// Holds the conversation; gives what of the flow it came through.
 ///
 /// # Errors
 /// The first line where script and flow part.
-pub fn run(flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<String>, Mismatch> {
+pub fn run(flow: &Arc<Flow>, script: &str) -> Result<Coverage, Mismatch> {
     let mut run = Run::new(flow, Context { line: "12345".to_owned(), ..Context::default() });
     let mut begun = false;
     let mut last = 0;
@@ -125,13 +126,13 @@ struct Run {
     playing: Option<u32>,
     hearing: bool,
     timed: bool,
-    seen: BTreeSet<String>,
+    seen: Coverage,
 }
 
 impl Run {
     fn new(flow: &Arc<Flow>, context: Context) -> Run {
         let interpreter = Interpreter::new(flow.clone(), context);
-        let (effects, seen) = (VecDeque::new(), BTreeSet::new());
+        let (effects, seen) = (VecDeque::new(), Coverage::default());
         let mut run = Run { interpreter, effects, playing: None, hearing: false, timed: false, seen };
         run.input(Input::Answered);
         run
@@ -141,7 +142,7 @@ impl Run {
         self.interpreter.input(input);
         while let Some(output) = self.interpreter.poll() {
             match output {
-                Output::Note(note) => self.seen.extend(note.strip_prefix("node ").map(str::to_owned)),
+                Output::Note(note) => note.strip_prefix("node ").into_iter().for_each(|node| self.seen.enter(node)),
                 Output::Deadline(after) => self.timed = after.is_some(),
                 Output::Listen { .. } | Output::Record { .. } => self.hearing = true,
                 Output::StopListen => self.hearing = false,
@@ -250,6 +251,7 @@ impl Run {
             "talked" => Input::TransferEnded,
             "hang-up" => Input::HungUp,
             keys if !keys.is_empty() && keys.chars().all(|key| key.is_ascii_digit() || "*#".contains(key)) => {
+                self.seen.press(self.interpreter.node(), keys);
                 for key in keys.chars() {
                     self.input(Input::Digit(key));
                 }

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 
 use super::Exit;
 use super::ticket::say;
+use crate::calendar::Calendar;
 use crate::config::{self, Config};
 use crate::ivr::change::{self, Version};
 use crate::ivr::coverage::Coverage;
@@ -59,7 +60,7 @@ pub fn run(folder: &Path, command: &Command) -> anyhow::Result<Exit> {
             println!("{}", output.display());
             Ok(Exit::Done)
         }),
-        Command::Test { scripts, flow } => with(folder, flow, |_, flow| test(flow, scripts)),
+        Command::Test { scripts, flow } => with(folder, flow, |config, flow| test(flow, &config.calendar, scripts)),
         Command::Diff { old, new, from } => diff(old, new, from.as_deref()),
     }
 }
@@ -89,14 +90,14 @@ fn with(
 }
 
 /// Every script, and what of the flow none of them comes through.
-fn test(flow: &Arc<Flow>, scripts: &[PathBuf]) -> anyhow::Result<Exit> {
+fn test(flow: &Arc<Flow>, calendar: &Arc<Calendar>, scripts: &[PathBuf]) -> anyhow::Result<Exit> {
     let begun = std::time::Instant::now();
     let mut coverage = Coverage::default();
     let mut failures = 0;
     let files = files(scripts)?;
     for path in &files {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        match script::run(flow, &text) {
+        match script::run(flow, calendar, &text) {
             Ok(touched) => coverage.add(touched),
             Err(mismatch) => {
                 failures += 1;

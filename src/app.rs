@@ -197,6 +197,7 @@ pub fn programme(config: &Config) -> Programme {
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),
         speaker: Speaker::new(prompts, config.texts.clone(), Some(voice)),
+        terms: config.terms.clone(),
     }
 }
 

@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
 use crate::ivr::{Flow, Lines};
+use crate::sdp::Terms;
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
 use crate::written::{Faults, Source, Table, Written};
@@ -29,6 +30,8 @@ pub struct Config {
     /// `jiesu.toml`.
     pub main: Main,
     pub trunks: Trunks,
+    /// What is agreed to with the trunks that want something else than `[media]` says, by name.
+    pub terms: HashMap<String, Terms>,
     /// The certificates of `[sip.tls]` and of the trunks.
     pub tls: Tls,
     pub lines: Lines,
@@ -47,6 +50,11 @@ impl Config {
         let faults = Faults::default();
         self.tls.certificates().iter().filter_map(|certificate| certificate.fault(now)).for_each(|f| faults.add(f));
         faults
+    }
+
+    /// What is agreed to with this trunk.
+    pub fn terms_of(&self, trunk: &str) -> Terms {
+        self.terms.get(trunk).unwrap_or(&self.main.media.terms).clone()
     }
 
     /// One line for people: what was read.
@@ -106,7 +114,14 @@ fn read(folder: &Path, faults: &Faults) -> Option<Config> {
     let main = folder::one(folder, "jiesu.toml", faults).and_then(|source| read_main(folder, &source, faults));
     let trunks = folder::all(folder, "trunks", "toml", faults);
     let unlisted = main.as_ref().map(|main| main.sip.unlisted).unwrap_or_default();
-    let trunks = Trunks::read(&trunks, unlisted, faults, &|from| secret::password(folder, from));
+    let common = main.as_ref().map(|main| main.media.terms.clone()).unwrap_or_default();
+    let mut terms = HashMap::new();
+    let password = |from: &_| secret::password(folder, from);
+    let trunks = Trunks::read(&trunks, unlisted, faults, &password, &mut |trunk, file| {
+        let Some(mut table) = file.table("media") else { return };
+        terms.insert(trunk.to_owned(), media::Preferences::read(&mut table).over(&common));
+        table.finish();
+    });
     let read = |name: &str| folder::bytes(folder, name);
     let tls = main.as_ref().map(|main| Tls::load(&main.sip.tls, &trunks, &read, faults)).unwrap_or_default();
     let lines = folder::one(folder, "lines.toml", faults).map(|source| Lines::read(&source, faults));
@@ -133,6 +148,7 @@ fn read(folder: &Path, faults: &Faults) -> Option<Config> {
         folder: folder.to_owned(),
         main: main?,
         trunks,
+        terms,
         tls,
         lines,
         flows,

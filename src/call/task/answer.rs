@@ -73,7 +73,8 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
             return refuse(desk, &invitation, 503, "Service Unavailable", "no_port", remedy).await;
         }
     };
-    let mut ours = sdp::Ours::new(invitation.address, leg.local().port(), &desk.terms, super::secret());
+    let terms = invitation.programme.terms.get(&invitation.trunk).unwrap_or(&desk.terms);
+    let mut ours = sdp::Ours::new(invitation.address, leg.local().port(), terms, super::secret());
     let body = match &invitation.offer {
         Some(offer) => match sdp::answer_bytes(offer, &ours) {
             Ok(answered) => {

@@ -87,6 +87,8 @@ pub struct Programme {
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
     pub speaker: Speaker,
+    /// What is agreed to with the trunks that want something of their own, by name.
+    pub terms: HashMap<String, Terms>,
 }
 
 /// Everything that calls share.

@@ -194,6 +194,7 @@ pub fn programme(config: &Config) -> Programme {
     Programme {
         lines: config.lines.clone(),
         flows: config.flows.clone(),
+        calendar: config.calendar.clone(),
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),
         speaker: Speaker::new(prompts, config.texts.clone(), Some(voice)),

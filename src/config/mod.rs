@@ -13,9 +13,10 @@ use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
 
+use crate::calendar::Calendar;
 use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
-use crate::ivr::{Flow, Lines};
+use crate::ivr::{Flow, Lines, SubFlows};
 use crate::sdp::Terms;
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
@@ -36,6 +37,7 @@ pub struct Config {
     pub tls: Tls,
     pub lines: Lines,
     pub flows: HashMap<String, Arc<Flow>>,
+    pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
     /// Recorded prompts by id: 8 kHz samples.
@@ -125,8 +127,10 @@ fn read(folder: &Path, faults: &Faults) -> Option<Config> {
     let read = |name: &str| folder::bytes(folder, name);
     let tls = main.as_ref().map(|main| Tls::load(&main.sip.tls, &trunks, &read, faults)).unwrap_or_default();
     let lines = folder::one(folder, "lines.toml", faults).map(|source| Lines::read(&source, faults));
-    let flows: Vec<Flow> =
-        folder::all(folder, "flows", "toml", faults).iter().filter_map(|source| Flow::read(source, faults)).collect();
+    let calendar = Calendar::read(&folder::any(folder, "calendar", "toml", faults), faults);
+    let subs = SubFlows::read(&folder::any(folder, "flows/sub", "toml", faults), faults);
+    let flows = folder::all(folder, "flows", "toml", faults);
+    let flows: Vec<Flow> = flows.iter().filter_map(|source| Flow::read_with(source, &subs, faults)).collect();
     let flows: HashMap<String, Arc<Flow>> =
         flows.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
     let catalogue = Catalogue::read(&folder::all(folder, "catalogue", "toml", faults), faults);
@@ -152,6 +156,7 @@ fn read(folder: &Path, faults: &Faults) -> Option<Config> {
         tls,
         lines,
         flows,
+        calendar: Arc::new(calendar),
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
         prompts,

@@ -11,6 +11,7 @@
 pub mod check;
 pub mod flow;
 pub mod interpreter;
+pub mod journal;
 pub mod lines;
 pub mod parse;
 pub mod script;

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::asr::Asr;
 use crate::catalogue::{Catalogue, Places};
-use crate::id::{CallId, Masked};
+use crate::id::{CallId, Masked, VersionId};
 use crate::ivr::{Flow, Lines};
 use crate::media::Media;
 use crate::sdp::{self, Terms};
@@ -82,6 +82,8 @@ impl Config {
 
 /// What an admin may change while calls run: a call keeps the version that it began with.
 pub struct Programme {
+    /// Which version this is: every call's row names the one that it followed.
+    pub version: VersionId,
     pub lines: Lines,
     pub flows: HashMap<String, Arc<Flow>>,
     pub catalogue: Arc<Catalogue>,

@@ -208,6 +208,7 @@ pub fn programme(config: &Config) -> Programme {
         version: config.version,
         lines: config.lines.clone(),
         flows: config.flows.clone(),
+        calendar: config.calendar.clone(),
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),
         speaker: Speaker::new(prompts, config.texts.clone(), Some(voice)),

@@ -25,6 +25,7 @@
 //! command line. Dependencies point down this list of modules only; `tests/layers.rs` says so.
 #![deny(unsafe_code)]
 
+pub mod calendar;
 pub mod id;
 pub mod time;
 pub mod written;

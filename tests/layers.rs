@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 /// Lowest first. A module may name modules of groups above it in this list, never its own group's others.
 const GROUPS: &[&[&str]] = &[
     &["id", "time", "written", "audio"],
+    &["calendar"],
     &["sdp", "rtp", "sip"],
-    &["ticket", "catalogue", "ivr"],
+    &["ticket", "catalogue"],
+    &["ivr"],
     &["media", "asr", "classify", "tts"],
     &["store"],
     &["backend", "filing"],

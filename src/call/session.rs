@@ -44,6 +44,8 @@ pub enum Input {
     TransferEnded,
     /// The interpreter's deadline.
     Deadline,
+    /// What time it is, and how busy the daemon.
+    Around(ivr::Around),
     /// No audio for longer than the media's limit: the caller's machine has gone (ATTACKS 25).
     Inactive,
     /// The dialog is over, by whichever side.
@@ -71,6 +73,8 @@ pub enum Output {
         max: Duration,
     },
     StopListen,
+    /// Every later `Play` is spoken so.
+    Speak(ivr::Delivery),
     /// Write the keys pressed so far.
     KeepKeys,
     /// Write the segment's row.
@@ -174,6 +178,8 @@ pub struct Session {
     life: Life,
     /// The interpreter's latest listen: only its answer moves the flow.
     listening: Option<u32>,
+    /// That listen is a message: nobody waits for its text.
+    message: bool,
     /// The caller waits for this utterance's text in silence.
     waiting: Option<usize>,
     filing: bool,
@@ -189,6 +195,7 @@ impl Session {
             record: Record::default(),
             life: Life::Ringing,
             listening: None,
+            message: false,
             waiting: None,
             filing: false,
             filed_once: false,
@@ -259,6 +266,7 @@ impl Session {
                 self.out.push_back(Output::Play { play: MOMENT, say, barge_in: true });
             }
             Input::Deadline => self.tell(ivr::Input::Deadline),
+            Input::Around(around) => self.interpreter.input(ivr::Input::Around(around)),
             Input::Inactive => {
                 if matches!(self.life, Life::Ringing | Life::Up) {
                     self.out.push_back(Output::Note("no audio from the caller: hanging up".into()));
@@ -325,6 +333,9 @@ impl Session {
         }
         if silent && !by_key {
             self.tell(ivr::Input::NoInput);
+        } else if self.message {
+            // Its text comes after the call, when the ticket is completed.
+            self.tell(ivr::Input::Heard(Heard::Pending));
         } else {
             self.out.push_back(Output::Recognise { index });
             self.waiting = Some(index);
@@ -364,8 +375,15 @@ impl Session {
                 ivr::Output::StopPlay => self.out.push_back(Output::StopPlay),
                 ivr::Output::Listen { listen, no_input, silence, max } => {
                     self.listening = Some(listen);
+                    self.message = false;
                     self.out.push_back(Output::Listen { listen, no_input, silence, max });
                 }
+                ivr::Output::Record { listen, no_input, silence, max } => {
+                    self.listening = Some(listen);
+                    self.message = true;
+                    self.out.push_back(Output::Listen { listen, no_input, silence, max });
+                }
+                ivr::Output::Speak(delivery) => self.out.push_back(Output::Speak(delivery)),
                 ivr::Output::StopListen => self.out.push_back(Output::StopListen),
                 ivr::Output::Deadline(after) => self.out.push_back(Output::Deadline(after)),
                 ivr::Output::File { hints, confirmed } => {

@@ -39,6 +39,11 @@ pub fn all(folder: &Path, name: &str, extension: &str, faults: &Faults) -> Vec<S
     names.iter().filter_map(|file| one(folder, &format!("{name}/{file}"), faults)).collect()
 }
 
+/// As [`all`], of a folder that need not be there.
+pub fn any(folder: &Path, name: &str, extension: &str, faults: &Faults) -> Vec<Source> {
+    if folder.join(name).exists() { all(folder, name, extension, faults) } else { Vec::new() }
+}
+
 /// A file that the configuration names, whatever is in it.
 ///
 /// # Errors

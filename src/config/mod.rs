@@ -17,8 +17,9 @@ use jiff::tz::TimeZone;
 
 use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
+use crate::calendar::Calendar;
 use crate::id::VersionId;
-use crate::ivr::{Flow, Lines};
+use crate::ivr::{Flow, Lines, SubFlows};
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
 use crate::written::{Faults, Source, Table, Written};
@@ -40,6 +41,7 @@ pub struct Config {
     pub tls: Tls,
     pub lines: Lines,
     pub flows: HashMap<String, Arc<Flow>>,
+    pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
     /// Recorded prompts by id: 8 kHz samples.
@@ -138,8 +140,10 @@ fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults)
     let read = |name: &str| folder::bytes(folder, name);
     let tls = main.as_ref().map(|main| Tls::load(&main.sip.tls, &trunks, &read, faults)).unwrap_or_default();
     let lines = folder::one(followed, "lines.toml", faults).map(|source| Lines::read(&source, faults));
-    let flows: Vec<Flow> =
-        folder::all(followed, "flows", "toml", faults).iter().filter_map(|source| Flow::read(source, faults)).collect();
+    let calendar = Calendar::read(&folder::any(followed, "calendar", "toml", faults), faults);
+    let subs = SubFlows::read(&folder::any(followed, "flows/sub", "toml", faults), faults);
+    let flows = folder::all(followed, "flows", "toml", faults);
+    let flows: Vec<Flow> = flows.iter().filter_map(|source| Flow::read_with(source, &subs, faults)).collect();
     let flows: HashMap<String, Arc<Flow>> =
         flows.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
     let catalogue = Catalogue::read(&folder::all(followed, "catalogue", "toml", faults), faults);
@@ -166,6 +170,7 @@ fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults)
         tls,
         lines,
         flows,
+        calendar: Arc::new(calendar),
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
         prompts,

@@ -18,11 +18,12 @@ use crate::id::VersionId;
 /// Single files of a version.
 const FILES: [&str; 2] = ["lines.toml", "emergency.toml"];
 /// Its folders, whose files with these endings belong to it.
-const FOLDERS: [(&str, &[&str]); 6] = [
+const FOLDERS: [(&str, &[&str]); 7] = [
     ("answers", &["toml"]),
     ("calendar", &["toml"]),
     ("catalogue", &["toml"]),
     ("flows", &["toml"]),
+    ("flows/sub", &["toml"]),
     ("places", &["toml"]),
     ("prompts", &["toml", "wav"]),
 ];
@@ -227,7 +228,7 @@ impl Archive {
 fn inside(name: &str) -> bool {
     let file = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
     FILES.contains(&name)
-        || name.split_once('/').is_some_and(|(folder, rest)| FOLDERS.iter().any(|f| f.0 == folder) && file(rest))
+        || name.rsplit_once('/').is_some_and(|(folder, rest)| FOLDERS.iter().any(|f| f.0 == folder) && file(rest))
 }
 
 /// A version laid out in a folder.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::flow::{Graph, Kind, Node, NodeId, Shortcut, Why};
+use super::flow::{Graph, Kind, NodeId, Why};
 use super::parse::Name;
 use crate::written::{Faults, distance};
 
@@ -13,7 +13,7 @@ use crate::written::{Faults, distance};
 type Loose = Option<NodeId>;
 
 /// Nobody looks after a larger flow, and the walks below go as deep as there are nodes.
-const MOST_NODES: usize = 1000;
+pub(super) const MOST_NODES: usize = 1000;
 
 /// Finds the nodes that the arrows name, then looks at the whole. `None` if an arrow leads nowhere.
 pub(super) fn graph(written: Graph<Name>, whole: bool, faults: &Faults) -> Option<Graph<NodeId>> {
@@ -27,14 +27,14 @@ pub(super) fn graph(written: Graph<Name>, whole: bool, faults: &Faults) -> Optio
         return None;
     }
     let names = written.nodes.iter().enumerate().map(|(i, node)| (node.name.value.clone(), NodeId(i))).collect();
-    let loose = map(written, &mut |name| find(&names, &name, faults));
+    let loose = written.map(&mut |name| find(&names, &name, faults));
     if whole {
         unreachable(&loose, faults);
     }
     circles(&loose, faults);
     let mut sound = true;
     // The stand-in never leaves this function: with an unsound arrow there is no graph.
-    let graph = map(loose, &mut |to| {
+    let graph = loose.map(&mut |to: Loose| {
         sound &= to.is_some();
         to.unwrap_or(NodeId(0))
     });
@@ -58,24 +58,6 @@ fn find(names: &BTreeMap<String, NodeId>, name: &Name, faults: &Faults) -> Loose
     };
     faults.at(&name.place, &name.key, format!("there is no node \"{}\"", name.value), remedy);
     meant.map(|(_, id)| *id)
-}
-
-fn map<To, U>(graph: Graph<To>, f: &mut impl FnMut(To) -> U) -> Graph<U> {
-    fn shortcuts<To, U>(keys: Vec<Shortcut<To>>, f: &mut impl FnMut(To) -> U) -> Vec<Shortcut<U>> {
-        keys.into_iter().map(|shortcut| Shortcut { key: shortcut.key, go: f(shortcut.go) }).collect()
-    }
-    Graph {
-        start: f(graph.start),
-        too_long: f(graph.too_long),
-        keys: shortcuts(graph.keys, f),
-        words: graph.words.into_iter().map(|(word, go)| (word, f(go))).collect(),
-        nodes: graph
-            .nodes
-            .into_iter()
-            .map(|node| Node { name: node.name, keys: shortcuts(node.keys, f), kind: node.kind.map(f) })
-            .collect(),
-        steps: graph.steps,
-    }
 }
 
 /// Nodes that no call ever comes to.
@@ -190,7 +172,7 @@ fn keys_to_human(graph: &Graph<NodeId>) -> Option<usize> {
                 continue;
             }
             let node = &graph.nodes[id.0];
-            if matches!(node.kind, Kind::Transfer { .. }) {
+            if node.kind.target().is_some() {
                 return Some(pressed);
             }
             later.extend(node.keys.iter().map(|shortcut| shortcut.go));

@@ -1,11 +1,22 @@
 //! A flow: nodes, and where each leads. `To` is what an arrow points with: a name and its place while it is
 //! *written*, a [`NodeId`] once it is *checked*; everything else is the same in both.
+//!
+//! What a node may be is [`Kind`]; [`arrows`](Kind::arrows) and [`says`](Kind::says) tell of any kind where it leads and
+//! what it says, so that whoever walks over a flow needs to know no kind by name.
+
+mod arrows;
+mod piece;
+mod question;
 
 use std::fmt;
-use std::time::Duration;
 
 use super::talk::{By, Hints};
+use crate::calendar::Hours;
 use crate::written::Written;
+
+pub use arrows::Why;
+pub use piece::{As, GREETING, Part, Piece};
+pub use question::{Arm, Ask, Choice, Counted, Digits, Intent, Times, Wanted, When, counted};
 
 /// A node of a checked flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,12 +37,18 @@ impl fmt::Debug for Flow {
     }
 }
 
-/// What a flow names that lives in other files, each with its place, for `config::check`.
+/// What a flow names that lives elsewhere, each with its place, for `config::check` (its sub-flows' included).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Uses {
     pub prompts: Vec<Written<String>>,
     pub transfers: Vec<Written<String>>,
     pub hints: Vec<Written<Hints>>,
+    /// Languages that callers are put into.
+    pub languages: Vec<Written<String>>,
+    /// Variables that texts and branches ask for.
+    pub variables: Vec<Written<String>>,
+    /// The opening hours that the flow keeps; they ask the calendar.
+    pub hours: Vec<Written<Hours>>,
 }
 
 /// The nodes and what holds for all of them.
@@ -50,6 +67,7 @@ pub struct Graph<To> {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node<To> {
+    /// A node of a sub-flow is named after the node that calls it: `who/ask`.
     pub name: Written<String>,
     /// Keys that work in this node beside the flow's.
     pub keys: Vec<Shortcut<To>>,
@@ -63,6 +81,7 @@ pub struct Shortcut<To> {
     pub go: To,
 }
 
+/// What a node does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind<To> {
     Say {
@@ -71,14 +90,16 @@ pub enum Kind<To> {
         barge_in: bool,
         go: To,
     },
+    /// Choices by key; those with words are listened for too.
     Menu {
         ask: Ask<To>,
         choices: Vec<Choice<To>>,
     },
-    /// Record what the caller says.
+    /// Record what the caller says; an intent is a choice made in words, anything else is the request.
     Listen {
         say: Vec<Piece>,
         times: Times,
+        intents: Vec<Intent<To>>,
         no_input: Vec<Counted<To>>,
         go: To,
     },
@@ -89,6 +110,38 @@ pub enum Kind<To> {
         pending: Vec<Piece>,
         yes: To,
         again: To,
+    },
+    /// A row of digits into a variable.
+    Collect {
+        ask: Ask<To>,
+        digits: Digits,
+        into: String,
+        go: To,
+    },
+    /// A message, kept as it is: nobody waits for its text.
+    Record {
+        say: Vec<Piece>,
+        times: Times,
+        no_input: Vec<Counted<To>>,
+        go: To,
+    },
+    /// Gives variables their values, adds hints, changes how the caller is spoken to.
+    Set {
+        variables: Vec<(String, String)>,
+        hints: Hints,
+        wanted: Wanted,
+        go: To,
+    },
+    /// The first arm that holds.
+    Branch {
+        arms: Vec<Arm<To>>,
+        otherwise: To,
+    },
+    /// Is it within these opening hours?
+    Hours {
+        hours: Hours,
+        open: To,
+        closed: To,
     },
     File {
         go: To,
@@ -106,6 +159,15 @@ pub enum Kind<To> {
         none: To,
         go: To,
     },
+    /// To the people behind a name of `[targets]`.
+    Queue {
+        name: String,
+        say: Vec<Piece>,
+        target: String,
+        by: By,
+        failed: To,
+        ended: Option<To>,
+    },
     Transfer {
         say: Vec<Piece>,
         target: String,
@@ -113,6 +175,19 @@ pub enum Kind<To> {
         failed: To,
         /// After a talk that somebody took; without it the call ends.
         ended: Option<To>,
+    },
+    /// Calls a sub-flow. Its nodes are copied into the flow behind this one, so there is no stack at call time and
+    /// whatever is proven of the flow is proven of its sub-flows in their place.
+    Sub {
+        flow: String,
+        /// The first node of the copy.
+        begin: To,
+        /// Where its `return` nodes lead.
+        go: To,
+    },
+    /// The end of a sub-flow.
+    Return {
+        go: To,
     },
     Goto {
         go: To,
@@ -122,161 +197,41 @@ pub enum Kind<To> {
     },
 }
 
-/// A question that is answered by keys.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ask<To> {
-    pub say: Vec<Piece>,
-    pub times: Times,
-    pub no_input: Vec<Counted<To>>,
-    pub no_match: Vec<Counted<To>>,
-}
-
-/// How long is waited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times {
-    /// For the first key, or for speech to begin.
-    pub wait: Duration,
-    /// Between two keys of one choice.
-    pub between: Duration,
-    /// This much silence ends an utterance.
-    pub silence: Duration,
-    /// An utterance is cut off here.
-    pub longest: Duration,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Choice<To> {
-    /// One key or several in a row.
-    pub keys: String,
-    pub go: To,
-    pub hints: Hints,
-}
-
-/// What is done at the n-th silence (or wrong key) of a visit: the one with the highest `count` not above n, as
-/// VoiceXML 2.0 section 5.2.2 picks a handler. With `go` the node is left, without it the question is asked again.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Counted<To> {
-    pub count: u32,
-    pub say: Vec<Piece>,
-    pub go: Option<To>,
-}
-
-/// An utterance as [`Graph::words`] are compared: letters and digits only.
-pub fn bare(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).collect()
-}
-
-/// The handler for the `n`-th event.
-pub fn counted<To>(handlers: &[Counted<To>], n: u32) -> Option<&Counted<To>> {
-    handlers.iter().filter(|h| h.count <= n).max_by_key(|h| h.count)
-}
-
-/// One piece of a `say` list: a prompt's id, or a blank that the call fills in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
-    Prompt(String),
-    /// `{greeting}`: the line's greeting, or the prompt `greeting`.
-    Greeting,
-    /// `{heard}`: the caller's words.
-    Heard,
-    /// `{number}`: the ticket's number, digit by digit.
-    Number,
-    /// `{state}`: of the caller's last ticket.
-    State,
-    /// `{unit}`: that has it.
-    Unit,
-    /// `{line}`: the dialled line, digit by digit.
-    Line,
-}
-
-/// The prompt that stands in for `{greeting}` where a line has none.
-pub const GREETING: &str = "greeting";
-
-/// What makes a call take an arrow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// It happens by itself.
-    Alone,
-    /// The caller said and pressed nothing.
-    Silence,
-    /// The caller did something.
-    Caller,
-}
+/// The words that a file may write for `do`.
+pub const KINDS: [&str; 17] = [
+    "say", "menu", "listen", "confirm", "collect", "record", "set", "branch", "hours", "file", "status", "queue",
+    "transfer", "sub", "return", "goto", "hangup",
+];
 
 impl<To> Kind<To> {
-    /// The word in the file.
+    /// The word in the file, one of [`KINDS`].
     pub fn word(&self) -> &'static str {
         match self {
             Kind::Say { .. } => "say",
             Kind::Menu { .. } => "menu",
             Kind::Listen { .. } => "listen",
             Kind::Confirm { .. } => "confirm",
+            Kind::Collect { .. } => "collect",
+            Kind::Record { .. } => "record",
+            Kind::Set { .. } => "set",
+            Kind::Branch { .. } => "branch",
+            Kind::Hours { .. } => "hours",
             Kind::File { .. } => "file",
             Kind::Status { .. } => "status",
+            Kind::Queue { .. } => "queue",
             Kind::Transfer { .. } => "transfer",
+            Kind::Sub { .. } => "sub",
+            Kind::Return { .. } => "return",
             Kind::Goto { .. } => "goto",
             Kind::Hangup { .. } => "hangup",
         }
     }
 
-    /// Every arrow out of the node.
-    pub fn arrows(&self) -> Vec<(Why, &To)> {
-        fn counted<To>(handlers: &[Counted<To>], why: Why) -> impl Iterator<Item = (Why, &To)> {
-            handlers.iter().filter_map(move |h| Some((why, h.go.as_ref()?)))
-        }
+    /// Where the call is put through to, for the kinds that do so.
+    pub fn target(&self) -> Option<&str> {
         match self {
-            Kind::Say { go, .. } | Kind::Goto { go } => vec![(Why::Alone, go)],
-            Kind::Menu { ask, choices } => choices
-                .iter()
-                .map(|choice| (Why::Caller, &choice.go))
-                .chain(counted(&ask.no_input, Why::Silence))
-                .chain(counted(&ask.no_match, Why::Caller))
-                .collect(),
-            Kind::Listen { no_input, go, .. } => counted(no_input, Why::Silence).chain([(Why::Caller, go)]).collect(),
-            Kind::Confirm { ask, yes, again, .. } => [(Why::Caller, yes), (Why::Caller, again)]
-                .into_iter()
-                .chain(counted(&ask.no_input, Why::Silence))
-                .chain(counted(&ask.no_match, Why::Caller))
-                .collect(),
-            Kind::File { go, failed } => vec![(Why::Alone, go), (Why::Alone, failed)],
-            Kind::Status { none, go, .. } => vec![(Why::Alone, go), (Why::Alone, none)],
-            Kind::Transfer { failed, ended, .. } => {
-                [(Why::Alone, failed)].into_iter().chain(ended.iter().map(|to| (Why::Alone, to))).collect()
-            }
-            Kind::Hangup { .. } => Vec::new(),
-        }
-    }
-
-    /// The same node with every arrow replaced.
-    pub fn map<U>(self, f: &mut impl FnMut(To) -> U) -> Kind<U> {
-        fn counted<To, U>(handlers: Vec<Counted<To>>, f: &mut impl FnMut(To) -> U) -> Vec<Counted<U>> {
-            handlers.into_iter().map(|h| Counted { count: h.count, say: h.say, go: h.go.map(&mut *f) }).collect()
-        }
-        fn asked<To, U>(ask: Ask<To>, f: &mut impl FnMut(To) -> U) -> Ask<U> {
-            let no_input = counted(ask.no_input, f);
-            Ask { say: ask.say, times: ask.times, no_input, no_match: counted(ask.no_match, f) }
-        }
-        match self {
-            Kind::Say { say, barge_in, go } => Kind::Say { say, barge_in, go: f(go) },
-            Kind::Menu { ask, choices } => Kind::Menu {
-                ask: asked(ask, f),
-                choices: choices.into_iter().map(|c| Choice { keys: c.keys, go: f(c.go), hints: c.hints }).collect(),
-            },
-            Kind::Listen { say, times, no_input, go } => {
-                Kind::Listen { say, times, no_input: counted(no_input, f), go: f(go) }
-            }
-            Kind::Confirm { ask, pending, yes, again } => {
-                Kind::Confirm { ask: asked(ask, f), pending, yes: f(yes), again: f(again) }
-            }
-            Kind::File { go, failed } => Kind::File { go: f(go), failed: f(failed) },
-            Kind::Status { found, unit, states, other_state, none, go } => {
-                Kind::Status { found, unit, states, other_state, none: f(none), go: f(go) }
-            }
-            Kind::Transfer { say, target, by, failed, ended } => {
-                Kind::Transfer { say, target, by, failed: f(failed), ended: ended.map(f) }
-            }
-            Kind::Goto { go } => Kind::Goto { go: f(go) },
-            Kind::Hangup { say } => Kind::Hangup { say },
+            Kind::Transfer { target, .. } | Kind::Queue { target, .. } => Some(target),
+            _ => None,
         }
     }
 }
@@ -307,6 +262,16 @@ impl Flow {
         &self.uses.hints
     }
 
+    /// The languages that it puts callers into, beside the one it begins with.
+    pub fn languages(&self) -> &[Written<String>] {
+        &self.uses.languages
+    }
+
+    /// The opening hours that it keeps.
+    pub fn hours(&self) -> &[Written<Hours>] {
+        &self.uses.hours
+    }
+
     /// The nodes' names, in the order of the file.
     pub fn nodes(&self) -> impl Iterator<Item = &str> {
         self.graph.nodes.iter().map(|node| node.name.value.as_str())
@@ -325,9 +290,9 @@ impl Flow {
         node.keys.iter().chain(&self.graph.keys).find(|shortcut| shortcut.key == key).map(|shortcut| shortcut.go)
     }
 
-    /// Where an utterance leads that is just this word.
-    pub(super) fn word(&self, bare: &str) -> Option<NodeId> {
-        self.graph.words.iter().find(|(word, _)| word == bare).map(|(_, go)| *go)
+    /// Words that lead away from wherever somebody is heard, each as [`super::spoken::bare`] leaves it.
+    pub(super) fn words(&self) -> &[(String, NodeId)] {
+        &self.graph.words
     }
 
     pub(super) fn node(&self, id: NodeId) -> &Node<NodeId> {

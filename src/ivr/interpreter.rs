@@ -6,14 +6,16 @@
 //! that makes no sense is ignored.
 
 mod keys;
+mod route;
 mod speak;
+mod speech;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::flow::{Counted, Flow, Kind, NodeId, Times, bare, counted};
-use super::talk::{Context, Heard, Hints, Input, Output, StatusReport};
+use super::flow::{Flow, Kind, NodeId, Times};
+use super::talk::{Context, Delivery, Heard, Hints, Input, Output, StatusReport};
 
 /// A prompt that has not ended by then never will: go on without it.
 const PLAY: Duration = Duration::from_secs(180);
@@ -21,6 +23,8 @@ const PLAY: Duration = Duration::from_secs(180);
 const RECOGNISE: Duration = Duration::from_secs(45);
 /// A store that has not answered by then is broken; the ticket is made from the recording later.
 const STORE: Duration = Duration::from_secs(8);
+/// A choice in words is cut off here.
+const A_CHOICE: Duration = Duration::from_secs(15);
 /// Steps that a caller has left after `too_long`.
 const LAST_STEPS: u32 = 32;
 
@@ -34,6 +38,8 @@ pub struct Interpreter {
     /// Silences and wrong keys of this visit.
     no_input: u32,
     no_match: u32,
+    /// How often the question was said again because the caller wanted it.
+    repeats: u32,
     steps: u32,
     led_out: bool,
     /// The number of the latest play and listen; 0 before the first.
@@ -43,6 +49,9 @@ pub struct Interpreter {
     timed: bool,
     typed_ahead: VecDeque<char>,
     hints: Hints,
+    /// Only names that the flow sets: as many as its nodes.
+    variables: BTreeMap<String, String>,
+    delivery: Delivery,
     /// What was known when a menu was first entered: who comes back to it takes back what they chose below.
     above: Vec<(NodeId, Hints)>,
     heard: Option<Heard>,
@@ -97,6 +106,7 @@ impl Interpreter {
             node,
             no_input: 0,
             no_match: 0,
+            repeats: 0,
             steps: 0,
             led_out: false,
             plays: 0,
@@ -104,6 +114,8 @@ impl Interpreter {
             timed: false,
             typed_ahead: VecDeque::new(),
             hints,
+            variables: BTreeMap::new(),
+            delivery: Delivery::default(),
             above: Vec::new(),
             heard: None,
             confirmed: false,
@@ -131,6 +143,7 @@ impl Interpreter {
         match (input, self.at.clone()) {
             (Input::HungUp, _) => self.rest(At::Over, None),
             (_, At::Over) => {}
+            (Input::Around(around), _) => self.context.around = around,
             (Input::Answered, At::Start) => self.proceed(Then::Go(self.flow.start())),
             (Input::Digit(key), _) => self.key(key),
             (Input::PlayDone { play: done }, At::Saying { play, then, .. }) if done == play => self.proceed(then),
@@ -145,12 +158,14 @@ impl Interpreter {
             (Input::FileFailed, At::Filing) => self.not_filed(),
             (Input::Status(report), At::LookingUp) => self.status(report),
             (Input::TransferFailed { .. }, At::Transferring) => {
-                if let Kind::Transfer { failed, .. } = &self.flow.node(self.node).kind {
+                if let Kind::Transfer { failed, .. } | Kind::Queue { failed, .. } = &self.flow.node(self.node).kind {
                     self.proceed(Then::Go(*failed));
                 }
             }
             (Input::TransferEnded, At::Transferring) => match &self.flow.node(self.node).kind {
-                Kind::Transfer { ended: Some(ended), .. } => self.proceed(Then::Go(*ended)),
+                Kind::Transfer { ended: Some(ended), .. } | Kind::Queue { ended: Some(ended), .. } => {
+                    self.proceed(Then::Go(*ended))
+                }
                 _ => self.proceed(Then::Hangup),
             },
             (Input::Deadline, at) if self.timed => {
@@ -174,10 +189,7 @@ impl Interpreter {
                 self.proceed(then);
             }
             At::Asking { typed } if typed.is_empty() => self.silence(),
-            At::Asking { typed } => match self.choice(&typed) {
-                Some(_) => self.take(&typed),
-                None => self.wrong_key(),
-            },
+            At::Asking { typed } => self.typed_out(&typed),
             At::Hearing => {
                 self.note("nobody said what was heard");
                 self.out.push_back(Output::StopListen);
@@ -186,56 +198,6 @@ impl Interpreter {
             At::Filing => self.not_filed(),
             At::LookingUp => self.status(None),
             At::Start | At::Transferring | At::Over => {}
-        }
-    }
-
-    // ---- speech and silence ----
-
-    fn heard(&mut self, heard: Heard) {
-        let flow = self.flow.clone();
-        let Kind::Listen { go, .. } = &flow.node(self.node).kind else { return };
-        if let Heard::Text(text) = &heard {
-            let text = bare(text);
-            if text.is_empty() {
-                return self.silence();
-            }
-            let said = flow.word(&text).filter(|go| *go != self.node);
-            if let Some(go) = said {
-                return self.proceed(Then::Go(go));
-            }
-        }
-        self.heard = Some(heard);
-        self.confirmed = false;
-        self.proceed(Then::Go(*go));
-    }
-
-    /// Nothing was said or pressed.
-    fn silence(&mut self) {
-        self.no_input += 1;
-        let flow = self.flow.clone();
-        let handlers = match &flow.node(self.node).kind {
-            Kind::Menu { ask, .. } | Kind::Confirm { ask, .. } => &ask.no_input,
-            Kind::Listen { no_input, .. } => no_input,
-            _ => return,
-        };
-        self.handle(counted(handlers, self.no_input));
-    }
-
-    fn handle(&mut self, handler: Option<&Counted<NodeId>>) {
-        if matches!(self.at, At::Saying { .. }) {
-            self.out.push_back(Output::StopPlay);
-        }
-        let mut say = handler.map(|handler| self.spoken(&handler.say)).unwrap_or_default();
-        let then = match handler.and_then(|handler| handler.go) {
-            Some(go) => self.say(say, true, Then::Go(go)),
-            None => {
-                let (question, then) = self.question();
-                say.extend(question);
-                self.say(say, true, then)
-            }
-        };
-        if let Some(then) = then {
-            self.proceed(then);
         }
     }
 
@@ -276,15 +238,6 @@ impl Interpreter {
         self.proceed(Then::Go(go));
     }
 
-    /// Ends what is being played or recorded.
-    fn stop(&mut self) {
-        match self.at {
-            At::Saying { .. } => self.out.push_back(Output::StopPlay),
-            At::Hearing => self.out.push_back(Output::StopListen),
-            _ => {}
-        }
-    }
-
     /// Goes on until something has to be waited for.
     fn proceed(&mut self, then: Then) {
         let mut next = Some(then);
@@ -297,14 +250,13 @@ impl Interpreter {
                     None
                 }
                 Then::Listen => {
-                    let Times { wait: no_input, silence, longest: max, .. } = self.times();
-                    self.listens += 1;
-                    self.out.push_back(Output::Listen { listen: self.listens, no_input, silence, max });
-                    self.rest(At::Hearing, Some(no_input + silence + max + RECOGNISE));
+                    self.listen();
                     None
                 }
                 Then::Transfer => {
-                    if let Kind::Transfer { target, by, .. } = &self.flow.node(self.node).kind {
+                    if let Kind::Transfer { target, by, .. } | Kind::Queue { target, by, .. } =
+                        &self.flow.node(self.node).kind
+                    {
                         self.out.push_back(Output::Transfer { target: target.clone(), by: *by });
                     }
                     self.rest(At::Transferring, None);
@@ -317,6 +269,23 @@ impl Interpreter {
                 }
             };
         }
+    }
+
+    /// Records what the caller says, and has it recognised unless the node only records.
+    fn listen(&mut self) {
+        let Times { wait: no_input, silence, longest, .. } = self.times();
+        self.listens += 1;
+        let listen = self.listens;
+        let (max, output) = match &self.flow.node(self.node).kind {
+            Kind::Record { .. } => (longest, Output::Record { listen, no_input, silence, max: longest }),
+            Kind::Menu { .. } => {
+                let max = longest.min(A_CHOICE);
+                (max, Output::Listen { listen, no_input, silence, max })
+            }
+            _ => (longest, Output::Listen { listen, no_input, silence, max: longest }),
+        };
+        self.out.push_back(output);
+        self.rest(At::Hearing, Some(no_input + silence + max + RECOGNISE));
     }
 
     /// Enters a node; gives what comes next if there is nothing to wait for.
@@ -335,6 +304,7 @@ impl Interpreter {
         self.node = node;
         self.no_input = 0;
         self.no_match = 0;
+        self.repeats = 0;
         self.note(&format!("node {}", self.node()));
         match &flow.node(node).kind {
             Kind::Say { say, barge_in, go } => self.say(self.spoken(say), *barge_in, Then::Go(*go)),
@@ -342,7 +312,16 @@ impl Interpreter {
                 self.back_up(node);
                 self.ask()
             }
-            Kind::Listen { .. } => self.ask(),
+            Kind::Listen { .. } | Kind::Record { .. } | Kind::Collect { .. } => self.ask(),
+            Kind::Set { variables, hints, wanted, go } => {
+                self.set(variables, hints, wanted);
+                Some(Then::Go(*go))
+            }
+            Kind::Branch { arms, otherwise } => Some(self.branch(arms, *otherwise)),
+            Kind::Hours { hours, open, closed } => {
+                let is_open = hours.open(&self.context.calendar, self.context.around.now);
+                Some(Then::Go(if is_open { *open } else { *closed }))
+            }
             Kind::Confirm { .. } => {
                 // Nobody confirms what they have not heard.
                 self.typed_ahead.clear();
@@ -358,8 +337,8 @@ impl Interpreter {
                 self.rest(At::LookingUp, Some(STORE));
                 None
             }
-            Kind::Transfer { say, .. } => self.say(self.spoken(say), false, Then::Transfer),
-            Kind::Goto { go } => Some(Then::Go(*go)),
+            Kind::Transfer { say, .. } | Kind::Queue { say, .. } => self.say(self.spoken(say), false, Then::Transfer),
+            Kind::Goto { go } | Kind::Return { go } | Kind::Sub { begin: go, .. } => Some(Then::Go(*go)),
             Kind::Hangup { say } => self.say(self.spoken(say), false, Then::Hangup),
         }
     }

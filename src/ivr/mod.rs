@@ -9,15 +9,19 @@
 //! which they would go round, and a caller who keys for ever is led out after [`Flow::steps`].
 
 pub mod check;
+pub mod digits;
 pub mod flow;
 pub mod interpreter;
 pub mod journal;
 pub mod lines;
 pub mod parse;
 pub mod script;
+pub mod spoken;
+pub mod sub;
 pub mod talk;
 
 pub use flow::Flow;
 pub use interpreter::Interpreter;
 pub use lines::{Chosen, Line, Lines};
-pub use talk::{By, Context, Heard, Hints, Input, Output, Say, StatusReport};
+pub use sub::SubFlows;
+pub use talk::{Around, By, Context, Delivery, Gain, Heard, Hints, Incident, Input, Output, Pace, Say, StatusReport};

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::flow::Flow;
 use super::interpreter::Interpreter;
-use super::talk::{Context, Heard, Hints, Input, Output, Say, StatusReport};
+use super::talk::{Context, Heard, Hints, Incident, Input, Output, Say, StatusReport};
 
 /// The flow did something else than the script says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -110,6 +110,9 @@ fn context(words: &[Word]) -> Context {
             "greeting" => context.greeting = Some(value.to_owned()),
             "topic" => context.topic = Some(value.to_owned()),
             "caller" => value.clone_into(&mut context.caller),
+            "at" => context.around.now = value.parse().unwrap_or_default(),
+            "load" => context.around.load = value.parse().unwrap_or_default(),
+            "incident" => context.incident = Some(Incident { text: value.to_owned(), ..Incident::default() }),
             _ => {}
         }
     }
@@ -140,7 +143,7 @@ impl Run {
             match output {
                 Output::Note(note) => self.seen.extend(note.strip_prefix("node ").map(str::to_owned)),
                 Output::Deadline(after) => self.timed = after.is_some(),
-                Output::Listen { .. } => self.hearing = true,
+                Output::Listen { .. } | Output::Record { .. } => self.hearing = true,
                 Output::StopListen => self.hearing = false,
                 // Before anybody has heard of it: the flow went on at once.
                 Output::StopPlay => {

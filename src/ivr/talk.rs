@@ -1,10 +1,13 @@
 //! What the interpreter is told and what it wants done: the words between a flow and a call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
 
-/// Who calls, and by which line.
+use crate::calendar::Calendar;
+
+/// Who calls, by which line, and what is known then.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
     /// The caller's number; empty if withheld.
@@ -15,6 +18,67 @@ pub struct Context {
     pub greeting: Option<String>,
     /// What calls on this line are usually about.
     pub topic: Option<String>,
+    /// What has happened where the caller is, if an admin has said so.
+    pub incident: Option<Incident>,
+    /// Which days are worked.
+    pub calendar: Arc<Calendar>,
+    /// When the call began; [`Input::Around`] tells of later.
+    pub around: Around,
+}
+
+/// A known incident: many will call about the same thing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Incident {
+    pub id: String,
+    /// What callers hear of it, `{incident}`.
+    pub text: String,
+    /// The ticket to which theirs are linked.
+    pub ticket: Option<String>,
+}
+
+/// The world around a call at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Around {
+    /// Local time.
+    pub now: DateTime,
+    /// Running calls in per cent of those that are taken at once.
+    pub load: u8,
+}
+
+/// How the caller is spoken to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// `None`: the one of the prompts without a language, Chinese as shipped.
+    pub language: Option<String>,
+    pub pace: Pace,
+    pub gain: Gain,
+}
+
+/// How fast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Pace {
+    #[default]
+    Normal,
+    /// For who hears or follows with difficulty.
+    Slow,
+}
+
+impl Pace {
+    /// The words in the file.
+    pub const WORDS: [(&'static str, Pace); 2] = [("normal", Pace::Normal), ("slow", Pace::Slow)];
+}
+
+/// How loud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Gain {
+    #[default]
+    Normal,
+    Loud,
+}
+
+impl Gain {
+    /// The words in the file.
+    pub const WORDS: [(&'static str, Gain); 2] = [("normal", Gain::Normal), ("loud", Gain::Loud)];
 }
 
 /// What the caller chose by key, or by the line they dialled: for the classifier, never instead of it.
@@ -87,6 +151,8 @@ pub enum Input {
     TransferEnded,
     /// The time of the latest [`Output::Deadline`] is over.
     Deadline,
+    /// What time it is and how busy the daemon is, before anything that may ask for it.
+    Around(Around),
     HungUp,
 }
 
@@ -107,7 +173,17 @@ pub enum Output {
         silence: Duration,
         max: Duration,
     },
+    /// As `Listen`, but nobody waits for the text: answered by [`Input::Heard`] with [`Heard::Pending`] as soon as it is
+    /// recorded.
+    Record {
+        listen: u32,
+        no_input: Duration,
+        silence: Duration,
+        max: Duration,
+    },
     StopListen,
+    /// Every later `Play` is spoken so.
+    Speak(Delivery),
     /// Send [`Input::Deadline`] after this long; takes the place of the one before. `None` forgets it.
     Deadline(Option<Duration>),
     /// File the ticket; answered by [`Input::Filed`] or [`Input::FileFailed`].

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::asr;
 use crate::filing::{Heard, How, Matter};
-use crate::ivr::{By, Context, Interpreter};
+use crate::ivr::{By, Context, Delivery, Interpreter};
 use crate::media::{Command as Audio, Connect, Event as AudioEvent, Leg, LegId, ListenLimits, Prompt};
 use crate::sdp;
 use crate::sip::{Command, Event, Reason};
@@ -53,6 +53,8 @@ struct Call<'a> {
     joined: Option<mpsc::Receiver<LegId>>,
     /// The interpreter's latest play: an older one that is rendered late is dropped.
     playing: Option<u32>,
+    /// How the caller is spoken to.
+    delivery: Delivery,
     deadline: Option<tokio::time::Instant>,
     ours: sdp::Ours,
     /// We offered in the 200; the answer comes with the ACK.
@@ -103,6 +105,9 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         line: invitation.chosen.line.clone(),
         greeting: invitation.chosen.greeting.clone(),
         topic: invitation.chosen.topic.clone(),
+        incident: None,
+        calendar: invitation.programme.calendar.clone(),
+        around: desk.around(),
     };
     if !ringing(desk, &invitation, &mut events).await {
         return;
@@ -141,6 +146,7 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         transfer: None,
         joined: None,
         playing: None,
+        delivery: Delivery::default(),
         deadline: None,
         ours,
         offered,
@@ -221,6 +227,7 @@ impl Call<'_> {
             };
             if let Some(input) = input {
                 self.diary.input(self.answered.elapsed(), &input);
+                self.session.input(Input::Around(self.desk.around()));
                 self.session.input(input);
             }
             while let Some(output) = self.session.poll() {
@@ -363,8 +370,9 @@ impl Call<'_> {
             Output::Play { play, say, barge_in } => {
                 self.playing = Some(play);
                 let programme = self.invitation.programme.clone();
+                let delivery = self.delivery.clone();
                 self.back.spawn(async move {
-                    Back::Rendered { play, barge_in, prompts: programme.speaker.render(&say).await }
+                    Back::Rendered { play, barge_in, prompts: programme.speaker.render(&say, &delivery).await }
                 });
             }
             Output::StopPlay => {
@@ -377,6 +385,7 @@ impl Call<'_> {
                 let limits = ListenLimits { no_input, silence, max, end_keys: "#" };
                 self.audio(Audio::Listen { listen, file, limits });
             }
+            Output::Speak(delivery) => self.delivery = delivery,
             Output::StopListen => self.audio(Audio::StopListen),
             Output::KeepKeys => {
                 self.clerk.write(Job::Keys(self.session.record().keys.clone()));

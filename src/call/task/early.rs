@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::ivr::Say;
+use crate::ivr::{Delivery, Say};
 use crate::media::{Command as Audio, Connect, Event as AudioEvent, Leg};
 use crate::sdp;
 use crate::sip::{Command, Event};
@@ -49,7 +49,7 @@ pub async fn announce(
     if desk.sip.send(Command::Progress { dialog, sdp: body.clone() }).await.is_err() {
         return Early::GaveUp;
     }
-    let prompts = invitation.programme.speaker.render(&[Say::Prompt(prompt.clone())]).await;
+    let prompts = invitation.programme.speaker.render(&[Say::Prompt(prompt.clone())], &Delivery::default()).await;
     let until = tokio::time::Instant::now() + LONGEST;
     let mut early = if invitation.offer.is_none() || invitation.reliable { Early::Agreed } else { Early::Open };
     let mut waiting = Some(prompts);

@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::asr::Asr;
+use crate::calendar::Calendar;
 use crate::catalogue::{Catalogue, Places};
 use crate::id::{CallId, Masked, VersionId};
-use crate::ivr::{Flow, Lines};
+use crate::ivr::{Around, Flow, Lines};
 use crate::media::Media;
 use crate::sdp::{self, Terms};
 use crate::sip::{self, Command, DialogId, Event};
@@ -86,6 +87,7 @@ pub struct Programme {
     pub version: VersionId,
     pub lines: Lines,
     pub flows: HashMap<String, Arc<Flow>>,
+    pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
     pub speaker: Speaker,
@@ -121,6 +123,13 @@ pub struct Desk {
 impl Desk {
     pub fn programme(&self) -> Arc<Programme> {
         self.programme.read().expect("nothing panics while holding this lock").clone()
+    }
+
+    /// What time it is here, and how many of the calls that are taken at once are running.
+    pub fn around(&self) -> Around {
+        let load = self.admission.running() * 100 / self.config.max.max(1);
+        let now = self.zone.to_datetime(Timestamp::now());
+        Around { now, load: u8::try_from(load).unwrap_or(u8::MAX) }
     }
 
     /// From now on new calls follow `programme`.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ivr::Say;
+use crate::ivr::{Delivery, Say};
 use crate::media::Prompt;
 use crate::tts::{self, Voice};
 
@@ -31,14 +31,14 @@ impl Speaker {
 
     /// What to play for `say`. Never fails: what cannot be spoken is left out or replaced by a fixed prompt, counted
     /// and logged; the flow goes on.
-    pub async fn render(&self, say: &[Say]) -> Vec<Arc<Prompt>> {
+    pub async fn render(&self, say: &[Say], delivery: &Delivery) -> Vec<Arc<Prompt>> {
         let mut out = Vec::with_capacity(say.len());
         for item in say {
             match item {
                 Say::Text(text) => out.extend(self.text(text).await),
                 fixed => {
                     for id in tts::numbers::prompts(fixed) {
-                        out.extend(self.fixed(&id).await);
+                        out.extend(self.fixed(&id, delivery).await);
                     }
                 }
             }
@@ -46,8 +46,10 @@ impl Speaker {
         out
     }
 
-    async fn fixed(&self, id: &str) -> Option<Arc<Prompt>> {
-        if let Some(prompt) = self.prompt(id) {
+    /// The recording in the caller's language, or the one of the usual language.
+    async fn fixed(&self, id: &str, delivery: &Delivery) -> Option<Arc<Prompt>> {
+        let own = delivery.language.as_ref().and_then(|language| self.prompt(&format!("{language}/{id}")));
+        if let Some(prompt) = own.or_else(|| self.prompt(id)) {
             return Some(prompt);
         }
         metrics::counter!("jiesu_prompt_missing_total").increment(1);

@@ -1,11 +1,14 @@
-//! Keys: choices of one key or several, the keys that work everywhere, and keys that come before their question.
+//! Keys: choices of one key or several, rows of digits, the keys that work everywhere, and keys that come before their
+//! question. `*` says a question again wherever it means nothing else.
 
 use super::{At, Interpreter, Then};
-use crate::ivr::flow::{Kind, NodeId, counted};
+use crate::ivr::flow::{Digits, Kind, NodeId};
 use crate::ivr::talk::{Hints, Output};
 
 /// Keys kept for the next question.
 const TYPED_AHEAD: usize = 8;
+/// A question is said again at most so often in one visit: every walk has to end.
+const MOST_REPEATS: u32 = 9;
 
 impl Interpreter {
     /// Whether a key would be an answer now.
@@ -18,7 +21,6 @@ impl Interpreter {
     }
 
     pub(super) fn key(&mut self, key: char) {
-        let asking = matches!(self.at, At::Asking { .. } | At::Saying { then: Then::Ask, .. });
         let flow = self.flow.clone();
         let node = flow.node(self.node);
         match &self.at {
@@ -26,11 +28,12 @@ impl Interpreter {
             At::Asking { typed } if !typed.is_empty() => return self.more(key),
             _ => {}
         }
-        if asking {
+        if self.takes_keys() {
             match &node.kind {
                 Kind::Menu { choices, .. } if choices.iter().any(|choice| choice.keys.starts_with(key)) => {
                     return self.more(key);
                 }
+                Kind::Collect { digits, .. } if key.is_ascii_digit() => return self.digit(digits, key),
                 Kind::Confirm { yes, .. } if key == '1' => {
                     self.confirmed = true;
                     return self.leave(*yes);
@@ -42,8 +45,18 @@ impl Interpreter {
         if let Some(go) = flow.shortcut(node, key).filter(|go| *go != self.node) {
             return self.leave(go);
         }
+        if key == '*' && self.takes_keys() && self.repeats < MOST_REPEATS {
+            return self.repeat();
+        }
+        let is_menu = matches!(node.kind, Kind::Menu { .. });
         match self.at.clone() {
-            At::Saying { then: Then::Ask, .. } | At::Asking { .. } => self.wrong_key(),
+            At::Saying { then: Then::Ask, .. } | At::Asking { .. } => self.no_match(),
+            // A menu that also hears. Media ends an utterance with #; any other key is no choice.
+            At::Saying { then: Then::Listen, .. } if is_menu => self.no_match(),
+            At::Hearing if is_menu && key != '#' => {
+                self.out.push_back(Output::StopListen);
+                self.no_match();
+            }
             At::Saying { then: Then::Listen, .. } => {
                 self.out.push_back(Output::StopPlay);
                 self.proceed(Then::Listen);
@@ -67,14 +80,15 @@ impl Interpreter {
         }
     }
 
-    /// One more key of a menu's choice.
+    /// One more key of a menu's choice, or of a row of digits.
     pub(super) fn more(&mut self, key: char) {
         let flow = self.flow.clone();
-        let Kind::Menu { choices, ask } = &flow.node(self.node).kind else { return };
-        let mut typed = match &self.at {
-            At::Asking { typed } => typed.clone(),
-            _ => String::new(),
+        let (choices, ask) = match &flow.node(self.node).kind {
+            Kind::Menu { choices, ask } => (choices, ask),
+            Kind::Collect { digits, .. } => return self.digit(digits, key),
+            _ => return,
         };
+        let mut typed = self.typed();
         // `#` ends a choice that could go on, if it is no key of one itself.
         let ends = key == '#' && !choices.iter().any(|choice| choice.keys.starts_with(&format!("{typed}#")));
         if !ends {
@@ -87,7 +101,51 @@ impl Interpreter {
         } else if self.choice(&typed).is_some() {
             self.take(&typed);
         } else {
-            self.wrong_key();
+            self.no_match();
+        }
+    }
+
+    fn typed(&self) -> String {
+        match &self.at {
+            At::Asking { typed } => typed.clone(),
+            _ => String::new(),
+        }
+    }
+
+    /// One more key of a row of digits.
+    fn digit(&mut self, digits: &Digits, key: char) {
+        let mut typed = self.typed();
+        if Some(key) == digits.end {
+            return self.collected(&typed);
+        }
+        // The check character of an identity number is its last place, so `*` before that begins anew.
+        let last = typed.chars().count() + 1 == digits.most;
+        if digits.rule.takes(key) && (key != '*' || last) {
+            typed.push(key);
+        } else if key == '*' && self.repeats < MOST_REPEATS {
+            return self.repeat();
+        } else {
+            return self.no_match();
+        }
+        if typed.chars().count() >= digits.most {
+            return self.collected(&typed);
+        }
+        let between = self.times().between;
+        self.stop();
+        self.rest(At::Asking { typed }, Some(between));
+    }
+
+    /// The row is over: taken if it can be right.
+    pub(super) fn collected(&mut self, typed: &str) {
+        let flow = self.flow.clone();
+        let Kind::Collect { digits, into, go, .. } = &flow.node(self.node).kind else { return };
+        let enough = (digits.least..=digits.most).contains(&typed.chars().count());
+        match digits.rule.read(typed).filter(|_| enough) {
+            Some(value) => {
+                self.variables.insert(into.clone(), value);
+                self.leave(*go);
+            }
+            None => self.no_match(),
         }
     }
 
@@ -103,11 +161,12 @@ impl Interpreter {
         self.leave(go);
     }
 
-    pub(super) fn wrong_key(&mut self) {
-        self.no_match += 1;
-        let flow = self.flow.clone();
-        if let Kind::Menu { ask, .. } | Kind::Confirm { ask, .. } = &flow.node(self.node).kind {
-            self.handle(counted(&ask.no_match, self.no_match));
+    /// Nothing came after these keys.
+    pub(super) fn typed_out(&mut self, typed: &str) {
+        match &self.flow.node(self.node).kind {
+            Kind::Collect { .. } => self.collected(typed),
+            _ if self.choice(typed).is_some() => self.take(typed),
+            _ => self.no_match(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What is said at a node: its question, and the blanks of its prompts filled in.
 
+use jiff::civil::{Date, Time};
+
 use super::{At, Interpreter, PLAY, STORE, Then};
-use crate::ivr::flow::{GREETING, Kind, Node, Piece, Times};
+use crate::ivr::flow::{As, GREETING, Kind, Node, Part, Piece, Times};
 use crate::ivr::talk::{Heard, Output, Say};
 
 /// So much is read back, in characters (about 25 s of speech).
@@ -11,12 +13,16 @@ impl Interpreter {
     /// The node's question, and what is awaited after it.
     pub(super) fn question(&self) -> (Vec<Say>, Then) {
         match &self.flow.node(self.node).kind {
-            Kind::Menu { ask, .. } => (self.spoken(&ask.say), Then::Ask),
+            Kind::Menu { ask, choices } => {
+                let spoken = choices.iter().any(|choice| !choice.words.is_empty());
+                (self.spoken(&ask.say), if spoken { Then::Listen } else { Then::Ask })
+            }
+            Kind::Collect { ask, .. } => (self.spoken(&ask.say), Then::Ask),
             Kind::Confirm { ask, pending, .. } => {
                 let known = matches!(self.heard, Some(Heard::Text(_)));
                 (self.spoken(if known { &ask.say } else { pending }), Then::Ask)
             }
-            Kind::Listen { say, .. } => (self.spoken(say), Then::Listen),
+            Kind::Listen { say, .. } | Kind::Record { say, .. } => (self.spoken(say), Then::Listen),
             _ => (Vec::new(), Then::Hangup),
         }
     }
@@ -27,11 +33,8 @@ impl Interpreter {
     }
 
     pub(super) fn times(&self) -> Times {
-        match &self.flow.node(self.node).kind {
-            Kind::Menu { ask, .. } | Kind::Confirm { ask, .. } => ask.times,
-            Kind::Listen { times, .. } => *times,
-            _ => Times { wait: STORE, between: STORE, silence: STORE, longest: STORE },
-        }
+        let none = Times { wait: STORE, between: STORE, silence: STORE, longest: STORE };
+        self.flow.node(self.node).kind.times().copied().unwrap_or(none)
     }
 
     /// Plays; with nothing to play gives back what comes then.
@@ -53,8 +56,10 @@ impl Interpreter {
         let Node { kind, .. } = self.flow.node(self.node);
         let report = if matches!(kind, Kind::Status { .. }) { self.report.as_ref() } else { None };
         let some = |say: Option<Say>| say.into_iter().collect();
+        let digits = |text: &str| some((!text.is_empty()).then(|| Say::Digits(text.to_owned())));
         match piece {
             Piece::Prompt(id) => vec![Say::Prompt(id.clone())],
+            Piece::Text(parts) => some(self.text(parts)),
             Piece::Greeting => {
                 vec![Say::Prompt(self.context.greeting.clone().unwrap_or_else(|| GREETING.to_owned()))]
             }
@@ -64,7 +69,7 @@ impl Interpreter {
             }),
             Piece::Number => {
                 let number = report.map(|report| &report.number).or(self.number.as_ref());
-                some(number.filter(|number| !number.is_empty()).cloned().map(Say::Digits))
+                number.map(|number| digits(number)).unwrap_or_default()
             }
             Piece::State => match (report, kind) {
                 (Some(report), Kind::Status { states, other_state, .. }) => {
@@ -74,8 +79,50 @@ impl Interpreter {
                 _ => Vec::new(),
             },
             Piece::Unit => some(report.and_then(|report| report.unit.clone()).map(Say::Text)),
-            Piece::Line if self.context.line.is_empty() => Vec::new(),
-            Piece::Line => vec![Say::Digits(self.context.line.clone())],
+            Piece::Line => digits(&self.context.line),
+            Piece::Caller => digits(self.context.caller.trim_start_matches('+')),
+            Piece::Date => vec![Say::Date(self.context.around.now.date())],
+            Piece::Time => vec![Say::Time(self.context.around.now.time())],
+            Piece::Incident => {
+                let text = self.context.incident.as_ref().map(|incident| incident.text.clone());
+                some(text.filter(|text| !text.is_empty()).map(Say::Text))
+            }
+            Piece::Variable(name, spoken) => {
+                some(self.variables.get(name).filter(|value| !value.is_empty()).map(|value| say_as(value, *spoken)))
+            }
+        }
+    }
+
+    /// A text with its variables in it; without one of them there is nothing to say.
+    fn text(&self, parts: &[Part]) -> Option<Say> {
+        let part = |part: &Part| match part {
+            Part::Fixed(text) => Some(text.clone()),
+            Part::Variable(name) => self.variables.get(name).cloned(),
+        };
+        parts.iter().map(part).collect::<Option<String>>().map(Say::Text)
+    }
+}
+
+/// A variable as it is to be spoken; a value that is none of the kind is spoken as itself.
+fn say_as(value: &str, spoken: As) -> Say {
+    let itself = || {
+        let singly = |c: char| c.is_ascii_digit() || c == 'X' || c == '-';
+        match value.chars().all(singly) {
+            true => Say::Digits(value.to_owned()),
+            false => Say::Text(value.to_owned()),
+        }
+    };
+    match spoken {
+        As::Itself => itself(),
+        As::Text => Say::Text(value.to_owned()),
+        As::Count => value.parse().map_or_else(|_| itself(), Say::Count),
+        As::Date => value.parse::<Date>().map_or_else(|_| itself(), Say::Date),
+        As::Time => {
+            let keyed = || {
+                let (hour, minute) = value.split_at_checked(2).filter(|_| value.len() == 4)?;
+                Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
+            };
+            crate::calendar::clock(value).or_else(keyed).map_or_else(itself, Say::Time)
         }
     }
 }

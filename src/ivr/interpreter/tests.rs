@@ -268,7 +268,7 @@ impl World {
             match output {
                 Output::Play { play, .. } => self.play = Some(play),
                 Output::StopPlay => self.play = None,
-                Output::Listen { .. } => self.listening = true,
+                Output::Listen { .. } | Output::Record { .. } => self.listening = true,
                 Output::StopListen => self.listening = false,
                 Output::Deadline(after) => self.timed = after.is_some(),
                 Output::File { .. } => self.filing = true,
@@ -278,7 +278,7 @@ impl World {
                     assert!(!self.over, "hangs up once");
                     self.over = true;
                 }
-                Output::Note(_) => {}
+                Output::Speak(_) | Output::Note(_) => {}
             }
         }
         let ended = self.over || call.at == At::Over;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::ivr::talk::By;
 use crate::written::Fault;
 
 /// The faults of a flow, in the order of its lines.
@@ -80,11 +81,11 @@ do = "hangup"
     let found = faults_of(text);
     let expected = [
         r#"f.toml:1:9: start: there is no node "hallo"; did you mean "hello"?"#,
-        "f.toml:3:1: colour: unknown key; known here: start, too_long, steps, times, targets, keys, words, no_input, no_match, node",
+        "f.toml:3:1: colour: unknown key; known here: start, too_long, steps, times, targets, hours, keys, words, no_input, no_match, node",
         r#"f.toml:5:8: targets.seat: "tell:12" is no SIP address; write e.g. "sip:seats@192.0.2.1:5060""#,
         r##"f.toml:6:1: keys.x: is no key; write one digit, "*" or "#""##,
         r#"f.toml:11:7: node.hello.say: is empty: the caller would hear nothing; write prompt ids, e.g. ["welcome"]"#,
-        "f.toml:15:16: node.menu.say: nothing is known for {nmae}; write one of {greeting} {heard} {number} {state} {unit} {line}",
+        "f.toml:15:16: node.menu.say: nothing is known for {nmae}; write one of {greeting} {heard} {number} {state} {unit} {line} {caller} {date} {time} {incident}, or set it",
         r#"f.toml:15:26: node.menu.say: "two words" is no prompt's id; write its text into prompts.toml under a name of letters, digits and -, and that name here"#,
         "f.toml:15:39: node.menu.say: {unit} is known in found and unit of a status node only; remove it",
         r#"f.toml:16:8: node.menu.wait: 10800s is out of range; write "1s" to "60s""#,

@@ -9,6 +9,7 @@
 //! = file confirmed topic=供水                    # it files; look-up, transfer URI, hangup likewise
 //! > filed 2611240000718                         # the store's answer; not-filed, ticket N STATE UNIT, no-ticket
 //! > no-answer 486                               # the transfer's; talked: somebody took it and has hung up
+//! > shout 着火了                                # said while nobody listens: over a prompt, at a menu, while it rings
 //! = at thanks                                   # the node where the call is
 //! ```
 //! A prompt is over when the next line needs it to be. Everything that the flow says or does must stand in the script.
@@ -17,6 +18,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use super::answers::Answers;
+use super::emergency::Rules;
 use super::flow::Flow;
 use super::interpreter::Interpreter;
 use super::talk::{Context, Heard, Hints, Incident, Input, Output, Say, StatusReport};
@@ -34,7 +37,22 @@ pub struct Mismatch {
 /// # Errors
 /// The first line where script and flow part.
 pub fn run(flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<String>, Mismatch> {
-    let mut run = Run::new(flow, Context { line: "12345".to_owned(), ..Context::default() });
+    run_in(&World::default(), flow, script)
+}
+
+/// What the flow finds around it beside its own file.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    pub rules: Arc<Rules>,
+    pub answers: Arc<Answers>,
+}
+
+/// As [`run`], with emergencies and answers.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_in(world: &World, flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<String>, Mismatch> {
+    let mut run = Run::new(flow, world, Context { line: "12345".to_owned(), ..Context::default() });
     let mut begun = false;
     let mut last = 0;
     for (i, text) in script.lines().enumerate() {
@@ -43,7 +61,7 @@ pub fn run(flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<String>, Mismatch>
         let Some((first, rest)) = words.split_first() else { continue };
         let step = match first.text.as_str() {
             "call" if !begun => {
-                run = Run::new(flow, context(rest));
+                run = Run::new(flow, world, context(rest));
                 Ok(())
             }
             "<" => run.says(rest),
@@ -129,8 +147,9 @@ struct Run {
 }
 
 impl Run {
-    fn new(flow: &Arc<Flow>, context: Context) -> Run {
+    fn new(flow: &Arc<Flow>, world: &World, context: Context) -> Run {
         let interpreter = Interpreter::new(flow.clone(), context);
+        let interpreter = interpreter.watch(world.rules.clone()).informed(world.answers.clone());
         let (effects, seen) = (VecDeque::new(), BTreeSet::new());
         let mut run = Run { interpreter, effects, playing: None, hearing: false, timed: false, seen };
         run.input(Input::Answered);
@@ -142,6 +161,8 @@ impl Run {
         while let Some(output) = self.interpreter.poll() {
             match output {
                 Output::Note(note) => self.seen.extend(note.strip_prefix("node ").map(str::to_owned)),
+                // What the flow makes of them follows.
+                Output::Emergency { .. } | Output::Question { .. } => {}
                 Output::Deadline(after) => self.timed = after.is_some(),
                 Output::Listen { .. } | Output::Record { .. } => self.hearing = true,
                 Output::StopListen => self.hearing = false,
@@ -211,6 +232,7 @@ impl Run {
                 *hints == expected && *confirmed == (word(1) == "confirmed")
             }
             (Output::LookUp, "look-up") | (Output::Hangup, "hangup") => true,
+            (Output::RecordAll, "record-all") | (Output::StopTransfer, "stop-transfer") => true,
             (Output::Transfer { target, .. }, "transfer") => target == word(1),
             _ => false,
         };
@@ -236,6 +258,8 @@ impl Run {
                     _ => Input::NoInput,
                 }
             }
+            "shout" if !self.hearing => Input::Overheard { text: rest(), spoken: String::new() },
+            "shout" => return Err("it is listened for: write say".to_owned()),
             "say" | "pending" => return Err("nobody listens".to_owned()),
             "silence" if self.timed => Input::Deadline,
             "silence" => return Err("nothing is waited for".to_owned()),
@@ -292,6 +316,8 @@ fn show(output: &Output) -> String {
         }
         Output::LookUp => "= look-up".to_owned(),
         Output::Transfer { target, .. } => format!("= transfer {target}"),
+        Output::RecordAll => "= record-all".to_owned(),
+        Output::StopTransfer => "= stop-transfer".to_owned(),
         Output::Hangup => "= hangup".to_owned(),
         other => format!("{other:?}"),
     }

@@ -34,6 +34,8 @@ pub enum Job {
         text: String,
     },
     File(Box<Matter>),
+    /// A question to which there is no answer.
+    Unanswered(String),
     LookUp {
         caller: String,
     },
@@ -111,6 +113,10 @@ async fn work(
             }
             Job::Text { index, text } => {
                 note("text", call, desk.store.segment_text(call, index, &text).await);
+                None
+            }
+            Job::Unanswered(question) => {
+                note("question", call, desk.store.unanswered(call, &question, Timestamp::now()).await);
                 None
             }
             Job::File(matter) => Some(Done::Filed(file(&desk, &programme, &matter).await)),

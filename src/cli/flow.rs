@@ -10,10 +10,10 @@ use anyhow::Context as _;
 
 use super::Exit;
 use super::ticket::say;
-use crate::calendar::Calendar;
 use crate::config::{self, Config};
 use crate::ivr::change::{self, Version};
 use crate::ivr::coverage::Coverage;
+use crate::ivr::script::World;
 use crate::ivr::{Flow, script, show, sketch};
 
 #[derive(Debug, clap::Subcommand)]
@@ -39,6 +39,8 @@ pub enum Command {
         #[arg(long, default_value = "main")]
         flow: String,
     },
+    #[command(flatten)]
+    Version(super::version::Command),
     /// What changes for callers between two configuration folders, in plain Chinese. Exit 1 if anything does.
     Diff {
         old: PathBuf,
@@ -60,7 +62,8 @@ pub fn run(folder: &Path, command: &Command) -> anyhow::Result<Exit> {
             println!("{}", output.display());
             Ok(Exit::Done)
         }),
-        Command::Test { scripts, flow } => with(folder, flow, |config, flow| test(flow, &config.calendar, scripts)),
+        Command::Test { scripts, flow } => with(folder, flow, |config, flow| test(config, flow, scripts)),
+        Command::Version(command) => super::version::run(folder, command),
         Command::Diff { old, new, from } => diff(old, new, from.as_deref()),
     }
 }
@@ -90,14 +93,16 @@ fn with(
 }
 
 /// Every script, and what of the flow none of them comes through.
-fn test(flow: &Arc<Flow>, calendar: &Arc<Calendar>, scripts: &[PathBuf]) -> anyhow::Result<Exit> {
+fn test(config: &Config, flow: &Arc<Flow>, scripts: &[PathBuf]) -> anyhow::Result<Exit> {
     let begun = std::time::Instant::now();
+    let world =
+        World { calendar: config.calendar.clone(), rules: config.emergencies.clone(), answers: config.answers.clone() };
     let mut coverage = Coverage::default();
     let mut failures = 0;
     let files = files(scripts)?;
     for path in &files {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        match script::run(flow, calendar, &text) {
+        match script::run(&world, flow, &text) {
             Ok(touched) => coverage.add(touched),
             Err(mismatch) => {
                 failures += 1;

@@ -3,19 +3,23 @@
 //! Exit codes (kept stable; scripts depend on them): 0 done; 1 the answer is no (a fault was found, nothing was filed,
 //! no such ticket); 64 bad usage or configuration, before any port is bound; 70 a fault of ours.
 
+mod answers;
 mod call;
 mod check;
 mod classify;
 mod demo;
+mod emergency;
 mod flow;
 mod outbox;
 mod phone;
 mod prompts;
+mod reload;
 mod serve;
 mod ticket;
 mod trace;
 mod transcribe;
 mod trunk;
+mod version;
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +56,9 @@ enum Command {
     Serve,
     /// Check the configuration: every fault with file, line, key and remedy. Exit 0 or 1.
     Check,
-    /// Look at a flow: as a tree, as a picture, in conversations, against another version.
+    /// The running daemon takes the configuration as it is now, or says why not. Exit 0 or 1.
+    Reload(reload::Arguments),
+    /// Look at a flow, and what calls follow: tree, picture, conversations, changes; versions, rollback, activation.
     #[command(subcommand)]
     Flow(flow::Command),
     /// Daemon on free ports and one call on loopback; prints the ticket. Exit 0 when it was filed.
@@ -74,10 +80,24 @@ enum Command {
     Classify(classify::Classify),
     /// The street office that a text names.
     Place(classify::Place),
+    /// Answers to questions: which one a text would get, and what had none.
+    #[command(subcommand)]
+    Answers(answers::Command),
+    /// Which emergency a text would raise, and by which words. Exit 1 where it is none.
+    Emergency(emergency::Arguments),
+    /// How the configuration does on texts of yours.
+    #[command(subcommand)]
+    Eval(Eval),
     /// Speech in a WAV file to text.
     Transcribe(transcribe::Arguments),
     /// Render the prompts of the catalogue that have no recording yet.
     Prompts(prompts::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum Eval {
+    /// False alarms: which of old, ordinary requests would be taken for an emergency.
+    Emergency(emergency::Files),
 }
 
 /// Reads the arguments and runs the subcommand.
@@ -94,6 +114,7 @@ pub fn run() -> Exit {
     let ended = match arguments.command {
         Command::Serve => serve::run(config),
         Command::Check => check::run(config),
+        Command::Reload(arguments) => reload::run(config, &arguments),
         Command::Flow(command) => flow::run(config, &command),
         Command::Demo(arguments) => demo::run(config, &arguments),
         Command::Call(arguments) => call::run(&arguments),
@@ -103,6 +124,9 @@ pub fn run() -> Exit {
         Command::Trunk(command) => trunk::run(config, &command),
         Command::Classify(arguments) => classify::run(config, &arguments),
         Command::Place(arguments) => classify::run_place(config, &arguments),
+        Command::Answers(command) => answers::run(config, &command),
+        Command::Emergency(arguments) => emergency::run(config, &arguments),
+        Command::Eval(Eval::Emergency(files)) => emergency::eval(config, &files),
         Command::Transcribe(arguments) => transcribe::run(config, &arguments),
         Command::Prompts(arguments) => prompts::run(config, &arguments),
     };

@@ -5,7 +5,9 @@
 
 mod folder;
 pub mod proof;
+pub mod reload;
 mod secret;
+pub mod version;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,8 +19,10 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::calendar::Calendar;
 use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
+use crate::id::VersionId;
 use crate::ivr::prove::{Limits, Strictness};
-use crate::ivr::{Flow, Lines, SubFlows};
+use crate::ivr::{Answers, Flow, Lines, Rules, SubFlows};
+use crate::sdp::Terms;
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
 use crate::written::{Faults, Source, Table, Written};
@@ -33,7 +37,13 @@ pub struct Config {
     pub folder: PathBuf,
     /// `jiesu.toml`.
     pub main: Main,
+    /// The files that calls follow, as they were read: lines, flows, prompts, catalogue, places.
+    pub files: Arc<version::Files>,
+    /// Their content's name.
+    pub version: VersionId,
     pub trunks: Trunks,
+    /// What is agreed to with the trunks that want something else than `[media]` says, by name.
+    pub terms: HashMap<String, Terms>,
     /// The certificates of `[sip.tls]` and of the trunks.
     pub tls: Tls,
     pub lines: Lines,
@@ -41,6 +51,10 @@ pub struct Config {
     pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
+    /// `emergency.toml`.
+    pub emergencies: Arc<Rules>,
+    /// What is under `answers/`.
+    pub answers: Arc<Answers>,
     /// Recorded prompts by id: 8 kHz samples.
     pub prompts: HashMap<String, Vec<i16>>,
     /// What each prompt says.
@@ -55,6 +69,11 @@ impl Config {
         let faults = Faults::default();
         self.tls.certificates().iter().filter_map(|certificate| certificate.fault(now)).for_each(|f| faults.add(f));
         faults
+    }
+
+    /// What is agreed to with this trunk.
+    pub fn terms_of(&self, trunk: &str) -> Terms {
+        self.terms.get(trunk).unwrap_or(&self.main.media.terms).clone()
     }
 
     /// One line for people: what was read.
@@ -81,6 +100,7 @@ pub struct Main {
     pub store: store::Config,
     pub backends: Vec<backend::Config>,
     pub web: web::Config,
+    pub reload: reload::Reload,
     pub log: observe::Config,
     /// What is asked of flows.
     pub check: Limits,
@@ -104,12 +124,7 @@ pub fn load_main(folder: &Path) -> Result<Main, Faults> {
 /// # Errors
 /// Every fault of every file.
 pub fn load(folder: &Path) -> Result<Config, Faults> {
-    let faults = Faults::default();
-    let config = read(folder, None, &faults);
-    match config {
-        Some(config) if faults.is_empty() => Ok(config),
-        _ => Err(faults),
-    }
+    load_as(folder, folder, None)
 }
 
 /// As [`load`], but flows that break a rule are taken: they may be looked at before they are mended.
@@ -117,30 +132,68 @@ pub fn load(folder: &Path) -> Result<Config, Faults> {
 /// # Errors
 /// Every other fault of every file.
 pub fn load_to_look(folder: &Path) -> Result<Config, Faults> {
-    let faults = Faults::default();
-    let config = read(folder, Some(Strictness::Say), &faults);
-    match config {
-        Some(config) if faults.is_empty() => Ok(config),
-        _ => Err(faults),
-    }
+    load_as(folder, folder, Some(Strictness::Say))
 }
 
-fn read(folder: &Path, flows_are: Option<Strictness>, faults: &Faults) -> Option<Config> {
+/// As [`load`], but what calls follow ([`version::Files`]) is read from `followed`: a version that is not the folder's.
+///
+/// # Errors
+/// Every fault of every file.
+pub fn load_with(folder: &Path, followed: &Path) -> Result<Config, Faults> {
+    load_as(folder, followed, None)
+}
+
+/// With another strictness about flows than the folder's own, if one is given.
+fn load_as(folder: &Path, followed: &Path, flows: Option<Strictness>) -> Result<Config, Faults> {
+    for _ in 0..ATTEMPTS {
+        let files = version::Files::read(followed);
+        let faults = Faults::default();
+        let config = read(folder, followed, &files, flows, &faults);
+        // Files are read one after the other: somebody may be saving them, and half a change is no version.
+        if version::Files::read(followed).id() == files.id() {
+            return match config {
+                Some(config) if faults.is_empty() => Ok(config),
+                _ => Err(faults),
+            };
+        }
+    }
+    let faults = Faults::default();
+    faults.file(followed, "its files change while they are read", "reload again when they are saved");
+    Err(faults)
+}
+
+/// How often a folder is read that changes under the reader.
+const ATTEMPTS: u32 = 3;
+
+fn read(
+    folder: &Path,
+    followed: &Path,
+    files: &version::Files,
+    strictness: Option<Strictness>,
+    faults: &Faults,
+) -> Option<Config> {
     let main = folder::one(folder, "jiesu.toml", faults).and_then(|source| read_main(folder, &source, faults));
     let trunks = folder::all(folder, "trunks", "toml", faults);
     let unlisted = main.as_ref().map(|main| main.sip.unlisted).unwrap_or_default();
-    let trunks = Trunks::read(&trunks, unlisted, faults, &|from| secret::password(folder, from));
+    let common = main.as_ref().map(|main| main.media.terms.clone()).unwrap_or_default();
+    let mut terms = HashMap::new();
+    let password = |from: &_| secret::password(folder, from);
+    let trunks = Trunks::read(&trunks, unlisted, faults, &password, &mut |trunk, file| {
+        let Some(mut table) = file.table("media") else { return };
+        terms.insert(trunk.to_owned(), media::Preferences::read(&mut table).over(&common));
+        table.finish();
+    });
     let read = |name: &str| folder::bytes(folder, name);
     let tls = main.as_ref().map(|main| Tls::load(&main.sip.tls, &trunks, &read, faults)).unwrap_or_default();
-    let lines = folder::one(folder, "lines.toml", faults).map(|source| Lines::read(&source, faults));
-    let calendar = Calendar::read(&folder::any(folder, "calendar", "toml", faults), faults);
-    let subs = SubFlows::read(&folder::any(folder, "flows/sub", "toml", faults), faults);
-    let flows = folder::all(folder, "flows", "toml", faults);
+    let lines = folder::one(followed, "lines.toml", faults).map(|source| Lines::read(&source, faults));
+    let calendar = Calendar::read(&folder::any(followed, "calendar", "toml", faults), faults);
+    let subs = SubFlows::read(&folder::any(followed, "flows/sub", "toml", faults), faults);
+    let flows = folder::all(followed, "flows", "toml", faults);
     let flows: Vec<Flow> = flows.iter().filter_map(|source| Flow::read_with(source, &subs, faults)).collect();
     let flows: HashMap<String, Arc<Flow>> =
         flows.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
-    let catalogue = Catalogue::read(&folder::all(folder, "catalogue", "toml", faults), faults);
-    let places = Places::read(&folder::all(folder, "places", "toml", faults), faults);
+    let catalogue = Catalogue::read(&folder::all(followed, "catalogue", "toml", faults), faults);
+    let places = Places::read(&folder::all(followed, "places", "toml", faults), faults);
     let lines = lines?;
     for line in lines.iter() {
         let Written { value: flow, place, key } = &line.flow;
@@ -151,33 +204,58 @@ fn read(folder: &Path, flows_are: Option<Strictness>, faults: &Faults) -> Option
             faults.at(place, key, format!("flow \"{flow}\" does not exist"), remedy);
         }
     }
-    hints(&flows, &catalogue, faults);
-    targets(&flows, &trunks, faults);
-    let (prompts, texts) = prompts(folder, &lines, &flows, faults);
+    let rules = folder::one(followed, "emergency.toml", faults).map(|source| Rules::read(&source, faults));
+    let rules = rules.unwrap_or_default();
+    let answers = Answers::read(&folder::all(followed, "answers", "toml", faults), faults);
+    goes(&flows, &rules, faults);
+    hints(&flows, &rules, &catalogue, faults);
+    targets(&flows, &rules, &trunks, faults);
+    let (prompts, texts) = prompts(followed, &lines, &flows, &rules, faults);
     let main = main?;
     let calendar = Arc::new(calendar);
-    let limits = Limits { flows: flows_are.unwrap_or(main.check.flows), ..main.check.clone() };
+    let limits = Limits { flows: strictness.unwrap_or(main.check.flows), ..main.check.clone() };
     let proven = proof::Folder { flows: &flows, lines: &lines, prompts: &prompts, texts: &texts, calendar: &calendar };
     let proof = Proof::new(&proven, limits, Timestamp::now().to_zoned_datetime(main.zone.clone()).date(), faults);
     Some(Config {
         folder: folder.to_owned(),
         main,
+        version: files.id(),
+        files: Arc::new(files.clone()),
         trunks,
+        terms,
         tls,
         lines,
         flows,
         calendar,
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
+        emergencies: Arc::new(rules),
+        answers: Arc::new(answers),
         prompts,
         texts,
         proof,
     })
 }
 
+/// Whoever was not put through goes on in the flow that they were in.
+fn goes(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, faults: &Faults) {
+    let mut names: Vec<&String> = flows.keys().collect();
+    names.sort_unstable();
+    for rule in rules.iter().filter(|rule| !rule.go.value.is_empty()) {
+        let Written { value: node, place, key } = &rule.go;
+        for name in &names {
+            if !flows[*name].nodes().any(|known| known == node) {
+                let what = format!("flow \"{name}\" has no node \"{node}\"");
+                faults.at(place, key, what, format!("write [node.{node}] in flows/{name}.toml, or another node here"));
+            }
+        }
+    }
+}
+
 /// What menus say about a request must be words of the catalogue.
-fn hints(flows: &HashMap<String, Arc<Flow>>, catalogue: &Catalogue, faults: &Faults) {
-    for Written { value: hints, place, key } in flows.values().flat_map(|flow| flow.hints()) {
+fn hints(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, catalogue: &Catalogue, faults: &Faults) {
+    let raised = rules.iter().map(|rule| &rule.hints);
+    for Written { value: hints, place, key } in flows.values().flat_map(|flow| flow.hints()).chain(raised) {
         if let Some(category) = &hints.category
             && catalogue.categories().find(category).is_none()
         {
@@ -204,8 +282,9 @@ fn hints(flows: &HashMap<String, Arc<Flow>>, catalogue: &Catalogue, faults: &Fau
 }
 
 /// Where flows transfer to must be an address that can be called.
-fn targets(flows: &HashMap<String, Arc<Flow>>, trunks: &Trunks, faults: &Faults) {
-    for target in flows.values().flat_map(|flow| flow.transfers()) {
+fn targets(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, trunks: &Trunks, faults: &Faults) {
+    let raised = rules.iter().flat_map(|rule| &rule.targets);
+    for target in flows.values().flat_map(|flow| flow.transfers()).chain(raised) {
         let over = |uri: &Uri<'_>| {
             let trunk = trunks.get(&String::from_utf8_lossy(uri.host));
             trunk.is_some_and(Trunk::is_called) && uri.number().is_some()
@@ -229,6 +308,7 @@ fn prompts(
     folder: &Path,
     lines: &Lines,
     flows: &HashMap<String, Arc<Flow>>,
+    rules: &Rules,
     faults: &Faults,
 ) -> (HashMap<String, Vec<i16>>, HashMap<String, String>) {
     let mut texts: HashMap<String, String> = lines.texts().into_iter().collect();
@@ -237,7 +317,8 @@ fn prompts(
     }
     let mut needed: Vec<String> = tts::numbers::all().chain([UNSPOKEN, ONE_MOMENT].map(str::to_owned)).collect();
     let named = lines.prompts();
-    for id in flows.values().flat_map(|flow| flow.prompts()).chain(&named) {
+    let raised = rules.iter().flat_map(|rule| rule.say.iter().chain(&rule.unreached));
+    for id in flows.values().flat_map(|flow| flow.prompts()).chain(&named).chain(raised) {
         if !texts.contains_key(&id.value) {
             let remedy = format!("write its text in prompts/prompts.toml: {} = \"...\"", id.value);
             faults.at(&id.place, &id.key, format!("prompt \"{}\" does not exist", id.value), remedy);
@@ -275,6 +356,7 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         tts: section("tts")?.read(tts::Config::read),
         store: section("store")?.read(store::Config::read),
         web: section("web")?.read(web::Config::read),
+        reload: section("reload")?.read(reload::Reload::read),
         log: section("log")?.read(observe::Config::read),
         check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),
@@ -369,8 +451,8 @@ mod tests {
             format!("{:?}", (&full.asr, &full.tts, &full.store))
         );
         assert_eq!(
-            format!("{:?}", (&bare.web, &bare.log, &bare.check, &bare.state_dir)),
-            format!("{:?}", (&full.web, &full.log, &full.check, &full.state_dir))
+            format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.check, &bare.state_dir)),
+            format!("{:?}", (&full.web, &full.log, &full.reload, &full.check, &full.state_dir))
         );
         let retries =
             |main: &Main| main.backends.iter().map(|b| (b.kind.clone(), b.retry, b.at_once)).collect::<Vec<_>>();
@@ -397,6 +479,31 @@ mod tests {
                 "say = [\"thanks\"]",
                 "say = [\"thanx\"]",
                 ["main.toml:", "prompt \"thanx\" does not exist"],
+            ),
+            (
+                "emergency.toml",
+                "go = \"details-urgent\"",
+                "go = \"nowhere\"",
+                ["emergency.toml:", "flow \"main\" has no node \"nowhere\""],
+            ),
+            (
+                "emergency.toml",
+                "sip:110@127.0.0.1:5061",
+                "sip:110@police.example",
+                ["emergency.toml:", "cannot be called"],
+            ),
+            (
+                "emergency.toml",
+                "say = [\"emergency-fire\"]",
+                "say = [\"emergency-fier\"]",
+                ["emergency.toml:", "prompt \"emergency-fier\" does not exist"],
+            ),
+            ("emergency.toml", "category = \"消防安全\"", "category = \"飞碟\"", ["emergency.toml:", "飞碟"]),
+            (
+                "answers/hotline.toml",
+                "id = \"hours\"",
+                "id = \"what-is-12345\"",
+                ["hotline.toml:", "is an answer already"],
             ),
             (
                 "jiesu.toml",

@@ -183,6 +183,7 @@ pub fn act(flow: &Flow, id: NodeId) -> String {
         Kind::Branch { .. } => "按情况分".to_owned(),
         Kind::Hours { .. } => "看开放时间".to_owned(),
         Kind::File { .. } => "登记工单".to_owned(),
+        Kind::Answer { .. } => "回答咨询".to_owned(),
         Kind::Status { .. } => "查询最近的工单".to_owned(),
         Kind::Queue { name, .. } => format!("排队等候 {name}"),
         Kind::Transfer { target, .. } => format!("转接 {}", desk(target)),
@@ -190,8 +191,6 @@ pub fn act(flow: &Flow, id: NodeId) -> String {
         Kind::Return { .. } => "子流程结束".to_owned(),
         Kind::Goto { .. } => "转到".to_owned(),
         Kind::Hangup { .. } => "挂断".to_owned(),
-        #[allow(unreachable_patterns)]
-        other => other.word().to_owned(),
     }
 }
 

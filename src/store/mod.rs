@@ -23,9 +23,11 @@ mod ballast;
 mod calls;
 mod error;
 mod outbox;
+mod questions;
 mod readers;
 mod rows;
 mod tickets;
+mod versions;
 mod writer;
 
 #[cfg(test)]
@@ -36,6 +38,7 @@ pub(crate) mod planted;
 mod tests;
 
 pub use error::Error;
+pub use questions::Unanswered;
 pub use rows::*;
 
 use ballast::Ballast;

@@ -33,7 +33,11 @@ pub enum Job {
         index: u32,
         text: String,
     },
+    /// How it went, step by step.
+    Journal(String),
     File(Box<Matter>),
+    /// A question to which there is no answer.
+    Unanswered(String),
     LookUp {
         caller: String,
     },
@@ -111,6 +115,14 @@ async fn work(
             }
             Job::Text { index, text } => {
                 note("text", call, desk.store.segment_text(call, index, &text).await);
+                None
+            }
+            Job::Journal(journal) => {
+                note("journal", call, desk.store.journal(call, &journal).await);
+                None
+            }
+            Job::Unanswered(question) => {
+                note("question", call, desk.store.unanswered(call, &question, Timestamp::now()).await);
                 None
             }
             Job::File(matter) => Some(Done::Filed(file(&desk, &programme, &matter).await)),

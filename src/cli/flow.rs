@@ -99,6 +99,7 @@ fn test(config: &Config, flow: &Arc<Flow>, scripts: &[PathBuf]) -> anyhow::Resul
         World { calendar: config.calendar.clone(), rules: config.emergencies.clone(), answers: config.answers.clone() };
     let mut coverage = Coverage::default();
     let mut failures = 0;
+    let mut out = String::new();
     let files = files(scripts)?;
     for path in &files {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
@@ -106,19 +107,20 @@ fn test(config: &Config, flow: &Arc<Flow>, scripts: &[PathBuf]) -> anyhow::Resul
             Ok(touched) => coverage.add(touched),
             Err(mismatch) => {
                 failures += 1;
-                println!("{}:{}: {}", path.display(), mismatch.line, mismatch.what);
+                out += &format!("{}:{}: {}\n", path.display(), mismatch.line, mismatch.what);
             }
         }
     }
     let covered = coverage.of(flow);
     let (good, all) = (files.len() - failures, files.len());
-    println!("{good} of {all} conversations go as written, in {} ms", begun.elapsed().as_millis());
+    out += &format!("{good} of {all} conversations go as written, in {} ms\n", begun.elapsed().as_millis());
     for (what, share) in [("nodes", &covered.nodes), ("keys", &covered.keys), ("ways", &covered.steps)] {
-        println!("{what}: {} of {}", share.touched(), share.all);
+        out += &format!("{what}: {} of {}\n", share.touched(), share.all);
         if !share.missing.is_empty() {
-            println!("  in no conversation: {}", share.missing.join(", "));
+            out += &format!("  in no conversation: {}\n", share.missing.join(", "));
         }
     }
+    say(&out)?;
     Ok(if failures == 0 && !files.is_empty() { Exit::Done } else { Exit::No })
 }
 
@@ -155,8 +157,7 @@ fn diff(old: &Path, new: &Path, from: Option<&str>) -> anyhow::Result<Exit> {
     let lines = compared(old, new);
     let from = from.map(|time| format!("从 {time} 起,")).unwrap_or_default();
     if lines.is_empty() {
-        println!("市民不会察觉任何变化");
-        return Ok(Exit::Done);
+        return say("市民不会察觉任何变化\n");
     }
     let text: String = lines.iter().map(|line| format!("{from}{line}\n")).collect();
     say(&text)?;

@@ -147,7 +147,8 @@ fn said(
                 lines.push(format!("「{name}」{when}提示为「{}」(原来没有)", cut(text)));
             }
             Some((_, before, _)) if before != text => {
-                lines.push(format!("「{name}」{when}提示改为「{}」(原来「{}」)", cut(text), cut(before)));
+                let (was, is) = apart(before, text);
+                lines.push(format!("「{name}」{when}提示改为「{is}」(原来「{was}」)"));
             }
             Some((_, _, before)) if before != length => {
                 lines.push(format!("「{name}」{when}提示的录音换了:{}(原来 {})", seconds(*length), seconds(*before)))
@@ -156,6 +157,24 @@ fn said(
             _ => {}
         }
     }
+}
+
+/// Characters that are shown on both sides of what differs.
+const AROUND: usize = 8;
+
+/// Two texts without what is long and the same in both.
+fn apart(old: &str, new: &str) -> (String, String) {
+    let (old, new): (Vec<char>, Vec<char>) = (old.chars().collect(), new.chars().collect());
+    let shorter = old.len().min(new.len());
+    let begin = (0..shorter).take_while(|i| old[*i] == new[*i]).count();
+    let end = (0..shorter - begin).take_while(|i| old[old.len() - 1 - i] == new[new.len() - 1 - i]).count();
+    let (begin, end) = (begin.saturating_sub(AROUND), end.saturating_sub(AROUND));
+    let part = |text: &[char]| {
+        let middle: String = text[begin..text.len() - end].iter().collect();
+        let (before, after) = (if begin > 0 { "…" } else { "" }, if end > 0 { "…" } else { "" });
+        format!("{before}{}{after}", cut(&middle))
+    };
+    (part(&old), part(&new))
 }
 
 fn compare(at: &str, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>, lines: &mut Vec<String>) {
@@ -243,6 +262,15 @@ mod tests {
         assert_eq!(
             said(&[("wait = \"5s\"", "wait = \"9s\"")], Some(("thanks", "谢谢。"))),
             ["在「readback」等候 9 秒(原来 5 秒)", "「thanks」提示改为「谢谢。」(原来「再见。」)"]
+        );
+        let long = said(&[], Some(("thanks", "感谢您的来电，我们会尽快办理。再见。")));
+        assert_eq!(long, ["「thanks」提示改为「感谢您的来电，我们会尽快办理。再见。」(原来「再见。」)"]);
+        assert_eq!(
+            apart(
+                "供水请按1，供电请按2，燃气请按3，返回请按星号键。",
+                "供水请按1，供电请按2，煤气请按3，返回请按星号键。"
+            ),
+            ("…1，供电请按2，燃气请按3，返回请…".to_owned(), "…1，供电请按2，煤气请按3，返回请…".to_owned())
         );
         let key = said(&[("0 = \"operator\"", "9 = \"operator\"")], None);
         assert_eq!(key[..2], ["随时按 0 不再有(原来 转接 operator)", "随时按 9 转接 operator(新增)"]);

@@ -22,7 +22,7 @@ use crate::call::task::registry::Registry;
 use crate::call::task::speak::Speaker;
 use crate::call::task::switchboard;
 use crate::call::{Desk, Programme};
-use crate::config::Config;
+use crate::config::{Config, proof};
 use crate::intake;
 use crate::media::{Media, Prompt};
 use crate::observe::{Check, Health, Metrics, notify};
@@ -90,6 +90,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let bound = bound.secured(config.tls.clone());
     let (udp, tcp, tls) = (bound.udp(), bound.tcp(), bound.tls());
     certificates(&config);
+    unproven(&config);
     let sip_stop = CancellationToken::new();
     let (handle, sip) = bound.spawn(events, sip_stop.clone())?;
 
@@ -230,6 +231,13 @@ fn certificates(config: &Config) {
     }
 }
 
+/// Says which flows are taken although they break a rule (`check.flows = "say"`).
+fn unproven(config: &Config) {
+    for finding in config.proof.findings.iter().map(proof::fault) {
+        tracing::warn!(%finding, "a flow that is not proven is followed");
+    }
+}
+
 fn checks(sip: sip::Handle, media: Media, store: Store) -> Vec<Check> {
     vec![
         Check::new("sip", move || {
@@ -249,6 +257,7 @@ fn replace(desk: &Desk, config: &Config) {
     desk.sip.replace_tls(config.tls.clone());
     desk.sip.replace_trunks(config.trunks.clone());
     certificates(config);
+    unproven(config);
     desk.replace(programme(config));
 }
 

@@ -10,6 +10,7 @@ mod durability;
 mod edge;
 mod emergency;
 mod endings;
+mod flows;
 mod hearing;
 mod junk;
 mod kill;

@@ -56,7 +56,6 @@ fn the_shipped_flow_and_the_example_of_forty_nodes_are_proven() {
 }
 
 const OLD: &str = "flows/old-menu.toml";
-const MAIN: &str = "flows/main.toml";
 
 /// In a folder: file, what stands there, what shall stand there; then words of place, fault and remedy.
 const PLANTED: &[(&str, &str, &str, [&str; 3])] = &[

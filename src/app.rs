@@ -197,7 +197,7 @@ pub fn programme(config: &Config) -> Programme {
         calendar: config.calendar.clone(),
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),
-        speaker: Speaker::new(prompts, config.texts.clone(), Some(voice)),
+        speaker: Speaker::new(prompts, config.texts.clone(), Some(voice), config.voices.clone()),
     }
 }
 

@@ -13,12 +13,13 @@ use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
 
+use crate::calendar::Calendar;
 use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
-use crate::calendar::Calendar;
 use crate::ivr::{Flow, Lines, SubFlows};
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
+use crate::tts::catalogue::Voices;
 use crate::written::{Faults, Source, Table, Written};
 use crate::{asr, backend, call, media, observe, sip, store, tts, web};
 
@@ -41,6 +42,15 @@ pub struct Config {
     pub prompts: HashMap<String, Vec<i16>>,
     /// What each prompt says.
     pub texts: HashMap<String, String>,
+    /// The voice of each language beside the usual one.
+    pub voices: Voices,
+}
+
+/// What prompts sound like, say, and by which voices.
+struct Spoken {
+    prompts: HashMap<String, Vec<i16>>,
+    texts: HashMap<String, String>,
+    voices: Voices,
 }
 
 impl Config {
@@ -132,7 +142,7 @@ fn read(folder: &Path, faults: &Faults) -> Option<Config> {
     }
     hints(&flows, &catalogue, faults);
     targets(&flows, &trunks, faults);
-    let (prompts, texts) = prompts(folder, &lines, &flows, faults);
+    let Spoken { prompts, texts, voices } = prompts(folder, &lines, &flows, faults);
     Some(Config {
         folder: folder.to_owned(),
         main: main?,
@@ -145,6 +155,7 @@ fn read(folder: &Path, faults: &Faults) -> Option<Config> {
         places: Arc::new(places),
         prompts,
         texts,
+        voices,
     })
 }
 
@@ -198,15 +209,13 @@ fn targets(flows: &HashMap<String, Arc<Flow>>, trunks: &Trunks, faults: &Faults)
 
 /// Recordings and texts of every prompt that lines, flows and numbers use; one that is missing is a fault where it is
 /// named.
-fn prompts(
-    folder: &Path,
-    lines: &Lines,
-    flows: &HashMap<String, Arc<Flow>>,
-    faults: &Faults,
-) -> (HashMap<String, Vec<i16>>, HashMap<String, String>) {
+fn prompts(folder: &Path, lines: &Lines, flows: &HashMap<String, Arc<Flow>>, faults: &Faults) -> Spoken {
     let mut texts: HashMap<String, String> = lines.texts().into_iter().collect();
+    let mut voices = Voices::default();
     if let Some(source) = folder::one(folder, "prompts/prompts.toml", faults) {
-        texts.extend(tts::catalogue::read(&source, faults));
+        let (entries, languages) = tts::catalogue::read_all(&source, &tts::Manner::default(), faults);
+        texts.extend(entries.into_iter().map(|entry| (entry.id, entry.text)));
+        voices = languages;
     }
     let mut needed: Vec<String> = tts::numbers::all().chain([UNSPOKEN, ONE_MOMENT].map(str::to_owned)).collect();
     let named = lines.prompts();
@@ -218,9 +227,20 @@ fn prompts(
             needed.push(id.value.clone());
         }
     }
+    for language in flows.values().flat_map(|flow| flow.languages()) {
+        if !voices.contains_key(&language.value) {
+            let remedy = format!("write [language.{}] in prompts/prompts.toml", language.value);
+            let what = format!("language \"{}\" has no prompts", language.value);
+            faults.at(&language.place, &language.key, what, remedy);
+        }
+    }
+    // What has no text in a language is said in the usual one.
+    let translated = voices.keys().flat_map(|language| needed.iter().map(move |id| format!("{language}/{id}")));
+    let translated: Vec<String> = translated.filter(|id| texts.contains_key(id)).collect();
+    needed.extend(translated);
     needed.sort_unstable();
     needed.dedup();
-    (tts::library::load(&folder.join("prompts"), &needed, faults), texts)
+    Spoken { prompts: tts::library::load(&folder.join("prompts"), &needed, faults), texts, voices }
 }
 
 /// Played where free text cannot be spoken.
@@ -369,6 +389,19 @@ mod tests {
                 "say = [\"thanks\"]",
                 "say = [\"thanx\"]",
                 ["main.toml:", "prompt \"thanx\" does not exist"],
+            ),
+            (
+                "flows/main.toml",
+                "language = \"en\"",
+                "language = \"fr\"",
+                ["main.toml:", "language \"fr\" has no prompts"],
+            ),
+            ("calendar/2026.toml", "2026-10-07", "2027-10-07", ["2026.toml:", "is no date of 2026"]),
+            (
+                "flows/main.toml",
+                "[node.thanks]\ndo = \"hangup\"",
+                "[node.thanks]\ndo = \"sub\"\nflow = \"elsewhere\"\ngo = \"goodbye\"",
+                ["main.toml:", "there is no sub-flow \"elsewhere\""],
             ),
             (
                 "jiesu.toml",

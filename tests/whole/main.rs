@@ -12,6 +12,7 @@ mod endings;
 mod hearing;
 mod junk;
 mod kill;
+mod kinds;
 mod lines;
 mod manners;
 mod peers;

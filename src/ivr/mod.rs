@@ -12,6 +12,7 @@ pub mod check;
 pub mod digits;
 pub mod flow;
 pub mod interpreter;
+pub mod journal;
 pub mod lines;
 pub mod parse;
 pub mod script;

@@ -26,6 +26,7 @@ mod outbox;
 mod readers;
 mod rows;
 mod tickets;
+mod versions;
 mod writer;
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub enum Job {
         index: u32,
         text: String,
     },
+    /// How it went, step by step.
+    Journal(String),
     File(Box<Matter>),
     LookUp {
         caller: String,
@@ -111,6 +113,10 @@ async fn work(
             }
             Job::Text { index, text } => {
                 note("text", call, desk.store.segment_text(call, index, &text).await);
+                None
+            }
+            Job::Journal(journal) => {
+                note("journal", call, desk.store.journal(call, &journal).await);
                 None
             }
             Job::File(matter) => Some(Done::Filed(file(&desk, &programme, &matter).await)),

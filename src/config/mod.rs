@@ -25,6 +25,7 @@ use crate::ivr::{Answers, Flow, Lines, Rules, SubFlows};
 use crate::sdp::Terms;
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
+use crate::tts::catalogue::Voices;
 use crate::written::{Faults, Source, Table, Written};
 use crate::{asr, backend, call, media, observe, sip, store, tts, web};
 
@@ -61,6 +62,15 @@ pub struct Config {
     pub texts: HashMap<String, String>,
     /// What was proven of the flows.
     pub proof: Proof,
+    /// The voice of each language beside the usual one.
+    pub voices: Voices,
+}
+
+/// What prompts sound like, say, and by which voices.
+struct Spoken {
+    prompts: HashMap<String, Vec<i16>>,
+    texts: HashMap<String, String>,
+    voices: Voices,
 }
 
 impl Config {
@@ -210,7 +220,7 @@ fn read(
     goes(&flows, &rules, faults);
     hints(&flows, &rules, &catalogue, faults);
     targets(&flows, &rules, &trunks, faults);
-    let (prompts, texts) = prompts(followed, &lines, &flows, &rules, faults);
+    let Spoken { prompts, texts, voices } = prompts(followed, &lines, &flows, &rules, faults);
     let main = main?;
     let calendar = Arc::new(calendar);
     let limits = Limits { flows: strictness.unwrap_or(main.check.flows), ..main.check.clone() };
@@ -233,6 +243,7 @@ fn read(
         answers: Arc::new(answers),
         prompts,
         texts,
+        voices,
         proof,
     })
 }
@@ -304,16 +315,13 @@ fn targets(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, trunks: &Trunks, f
 
 /// Recordings and texts of every prompt that lines, flows and numbers use; one that is missing is a fault where it is
 /// named.
-fn prompts(
-    folder: &Path,
-    lines: &Lines,
-    flows: &HashMap<String, Arc<Flow>>,
-    rules: &Rules,
-    faults: &Faults,
-) -> (HashMap<String, Vec<i16>>, HashMap<String, String>) {
+fn prompts(folder: &Path, lines: &Lines, flows: &HashMap<String, Arc<Flow>>, rules: &Rules, faults: &Faults) -> Spoken {
     let mut texts: HashMap<String, String> = lines.texts().into_iter().collect();
+    let mut voices = Voices::default();
     if let Some(source) = folder::one(folder, "prompts/prompts.toml", faults) {
-        texts.extend(tts::catalogue::read(&source, faults));
+        let (entries, languages) = tts::catalogue::read_all(&source, &tts::Manner::default(), faults);
+        texts.extend(entries.into_iter().map(|entry| (entry.id, entry.text)));
+        voices = languages;
     }
     let mut needed: Vec<String> = tts::numbers::all().chain([UNSPOKEN, ONE_MOMENT].map(str::to_owned)).collect();
     let named = lines.prompts();
@@ -326,9 +334,20 @@ fn prompts(
             needed.push(id.value.clone());
         }
     }
+    for language in flows.values().flat_map(|flow| flow.languages()) {
+        if !voices.contains_key(&language.value) {
+            let remedy = format!("write [language.{}] in prompts/prompts.toml", language.value);
+            let what = format!("language \"{}\" has no prompts", language.value);
+            faults.at(&language.place, &language.key, what, remedy);
+        }
+    }
+    // What has no text in a language is said in the usual one.
+    let translated = voices.keys().flat_map(|language| needed.iter().map(move |id| format!("{language}/{id}")));
+    let translated: Vec<String> = translated.filter(|id| texts.contains_key(id)).collect();
+    needed.extend(translated);
     needed.sort_unstable();
     needed.dedup();
-    (tts::library::load(&folder.join("prompts"), &needed, faults), texts)
+    Spoken { prompts: tts::library::load(&folder.join("prompts"), &needed, faults), texts, voices }
 }
 
 /// Played where free text cannot be spoken.

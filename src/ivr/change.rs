@@ -245,7 +245,7 @@ mod tests {
     fn what_callers_notice_is_said_in_plain_words() {
         assert_eq!(said(&[], None), [""; 0]);
         assert_eq!(said(&[("# ---- the way of most calls", "# anything")], None), [""; 0], "a comment is no change");
-        let desk = ("[targets]\n", "[targets]\n\"朝阳区值班\" = \"sip:desk@192.0.2.7\"\n");
+        let desk = ("\n[targets]\n", "\n[targets]\n\"朝阳区值班\" = \"sip:desk@192.0.2.7\"\n");
         let node = (
             "[node.thanks]",
             "[node.duty]\ndo = \"transfer\"\nsay = [\"transferring\"]\nto = \"朝阳区值班\"\nfailed = \"busy\"\n\n[node.thanks]",

@@ -14,6 +14,7 @@ mod flows;
 mod hearing;
 mod junk;
 mod kill;
+mod kinds;
 mod lines;
 mod manners;
 mod peers;

@@ -107,7 +107,8 @@ pub struct Premises<'a> {
 
 /// Everything that is wrong, each rule and place once, in the order of the file.
 pub fn prove(flow: &Flow, premises: Premises<'_>) -> Vec<Finding> {
-    // Each rule and place once, with the number of moments at which it is broken.
+    // Each once, with the number of moments at which it is so. What is measured differs from line to line: the first
+    // measure stands for all.
     let mut broken: BTreeMap<(Rule, Place, String), (Finding, usize)> = BTreeMap::new();
     let mut reached = BTreeSet::new();
     let moments = moment::moments(flow, premises);
@@ -119,7 +120,8 @@ pub fn prove(flow: &Flow, premises: Premises<'_>) -> Vec<Finding> {
             [ends::find(case, &walks), time::find(case, &walks), keys::find(case, &walks), menus::find(case, &walks)];
         let mut here = BTreeSet::new();
         for mut finding in found.into_iter().flatten() {
-            let key = (finding.rule, finding.place.clone(), finding.key.clone());
+            let about = if finding.rule.is_measured() { String::new() } else { finding.what.clone() };
+            let key = (finding.rule, finding.place.clone(), about);
             if here.insert(key.clone()) {
                 finding.when = moment.words(&moments);
                 let known = broken.entry(key).or_insert_with(|| (finding.clone(), 0));

@@ -81,6 +81,14 @@ impl Rule {
         Rule::ALL.iter().find(|(rule, _)| *rule == self).map_or("", |(_, name)| name)
     }
 
+    /// Whether its findings hold a number that differs from line to line.
+    pub fn is_measured(self) -> bool {
+        matches!(
+            self,
+            Rule::Silent | Rule::ToHuman | Rule::ToHumanListening | Rule::Held | Rule::LongQuestion | Rule::Hurry
+        )
+    }
+
     pub fn named(name: &str) -> Option<Rule> {
         Rule::ALL.iter().find(|(_, known)| *known == name).map(|(rule, _)| *rule)
     }

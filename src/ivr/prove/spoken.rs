@@ -119,7 +119,37 @@ pub fn keys_said(text: &str) -> Vec<String> {
             said.push(digit.to_string());
         }
     }
+    said.extend(keys_pressed(&text.to_lowercase()));
     said
+}
+
+/// The same in English: "press nine", "press 12", "press the pound key".
+fn keys_pressed(text: &str) -> Vec<String> {
+    const WORDS: [(&str, &str); 13] = [
+        ("zero", "0"),
+        ("one", "1"),
+        ("two", "2"),
+        ("three", "3"),
+        ("four", "4"),
+        ("five", "5"),
+        ("six", "6"),
+        ("seven", "7"),
+        ("eight", "8"),
+        ("nine", "9"),
+        ("star", "*"),
+        ("pound", "#"),
+        ("hash", "#"),
+    ];
+    let word = |at: &usize| !text[..*at].ends_with(char::is_alphabetic);
+    let rest = text.match_indices("press ").filter(|(at, _)| word(at));
+    let rest = rest.map(|(at, found)| text[at + found.len()..].trim_start_matches("the "));
+    rest.filter_map(|rest| {
+        let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || "*#".contains(*c)).collect();
+        let spelled = WORDS.iter().find(|(known, _)| *known == word).map(|(_, key)| (*key).to_owned());
+        let row = !word.is_empty() && word.chars().all(|c| c.is_ascii_digit() || "*#".contains(c));
+        spelled.or(row.then_some(word))
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -134,5 +164,7 @@ mod tests {
         assert_eq!(said("确认请按一，重说请按二，请按照提示操作，按一定比例。"), "1 2");
         assert_eq!(said("停顿一下，或者按井号键。"), "#");
         assert_eq!(said("请直接说出诉求"), "");
+        assert_eq!(said("For English, press nine. To end press 12, to go back press star."), "9 12 *");
+        assert_eq!(said("Then pause, or press the pound key; press on, oppress one."), "#");
     }
 }

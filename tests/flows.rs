@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiesu::calendar::Calendar;
+use jiesu::ivr::coverage::Coverage;
 use jiesu::ivr::script::World;
 use jiesu::ivr::{Answers, Flow, Lines, Rules, SubFlows, script};
 use jiesu::written::{Faults, Source};
@@ -49,17 +50,16 @@ fn every_script_holds_and_together_they_come_through_every_node() {
     let world = world();
     for (flow, folder) in FLOWS {
         let flow = shipped(flow);
-        let mut seen = BTreeSet::new();
+        let mut seen = Coverage::default();
         let mut failures = Vec::new();
         for path in scripts(folder) {
             match script::run(&world, &flow, &fs::read_to_string(&path).expect("a script")) {
-                Ok(nodes) => seen.extend(nodes),
+                Ok(touched) => seen.add(touched),
                 Err(mismatch) => failures.push(format!("{}: {mismatch}", path.display())),
             }
         }
         assert!(failures.is_empty(), "{}", failures.join("\n"));
-        let all: BTreeSet<String> = flow.nodes().map(str::to_owned).collect();
-        let missed: Vec<&String> = all.difference(&seen).collect();
+        let missed = seen.of(&flow).nodes.missing;
         assert!(missed.is_empty(), "no script comes through {missed:?}");
     }
 }
@@ -67,7 +67,7 @@ fn every_script_holds_and_together_they_come_through_every_node() {
 /// There is one to copy from for every word that a node may do: in the shipped flow or in the example.
 #[test]
 fn every_kind_of_node_is_shown() {
-    let text = |path| fs::read_to_string(file(path).file()).expect("a flow");
+    let text = |path: &str| fs::read_to_string(file(path).file()).expect("a flow");
     let files = ["flows/main.toml", "examples/flows/every-kind.toml", "examples/flows/sub/identity.toml"];
     let all: String = files.iter().map(|path| text(&format!("config/{path}"))).collect();
     for kind in jiesu::ivr::flow::KINDS {

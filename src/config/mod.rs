@@ -4,6 +4,7 @@
 //! prompts are recorded, a trunk is listed. [`load`] opens no port and changes nothing.
 
 mod folder;
+pub mod proof;
 pub mod reload;
 mod secret;
 pub mod version;
@@ -13,18 +14,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
 use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
 use crate::id::VersionId;
+use crate::ivr::prove::{Limits, Strictness};
 use crate::ivr::{Answers, Flow, Lines, Rules, SubFlows};
 use crate::sdp::Terms;
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
 use crate::written::{Faults, Source, Table, Written};
 use crate::{asr, backend, call, media, observe, sip, store, tts, web};
+
+pub use proof::Proof;
 
 /// Everything that an admin wrote, checked.
 #[derive(Clone)]
@@ -55,6 +59,8 @@ pub struct Config {
     pub prompts: HashMap<String, Vec<i16>>,
     /// What each prompt says.
     pub texts: HashMap<String, String>,
+    /// What was proven of the flows.
+    pub proof: Proof,
 }
 
 impl Config {
@@ -96,6 +102,8 @@ pub struct Main {
     pub web: web::Config,
     pub reload: reload::Reload,
     pub log: observe::Config,
+    /// What is asked of flows.
+    pub check: Limits,
 }
 
 /// Reads `jiesu.toml` alone.
@@ -124,10 +132,22 @@ pub fn load(folder: &Path) -> Result<Config, Faults> {
 /// # Errors
 /// Every fault of every file.
 pub fn load_with(folder: &Path, followed: &Path) -> Result<Config, Faults> {
+    load_as(folder, followed, None)
+}
+
+/// As [`load`], but flows that break a rule are taken: they may be looked at before they are mended.
+///
+/// # Errors
+/// Every other fault of every file.
+pub fn load_to_look(folder: &Path) -> Result<Config, Faults> {
+    load_as(folder, folder, Some(Strictness::Say))
+}
+
+fn load_as(folder: &Path, followed: &Path, flows_are: Option<Strictness>) -> Result<Config, Faults> {
     for _ in 0..ATTEMPTS {
         let files = version::Files::read(followed);
         let faults = Faults::default();
-        let config = read(folder, followed, &files, &faults);
+        let config = read(folder, followed, &files, flows_are, &faults);
         // Files are read one after the other: somebody may be saving them, and half a change is no version.
         if version::Files::read(followed).id() == files.id() {
             return match config {
@@ -144,7 +164,13 @@ pub fn load_with(folder: &Path, followed: &Path) -> Result<Config, Faults> {
 /// How often a folder is read that changes under the reader.
 const ATTEMPTS: u32 = 3;
 
-fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults) -> Option<Config> {
+fn read(
+    folder: &Path,
+    followed: &Path,
+    files: &version::Files,
+    flows_are: Option<Strictness>,
+    faults: &Faults,
+) -> Option<Config> {
     let main = folder::one(folder, "jiesu.toml", faults).and_then(|source| read_main(folder, &source, faults));
     let trunks = folder::all(folder, "trunks", "toml", faults);
     let unlisted = main.as_ref().map(|main| main.sip.unlisted).unwrap_or_default();
@@ -184,9 +210,14 @@ fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults)
     hints(&flows, &rules, &catalogue, faults);
     targets(&flows, &rules, &trunks, faults);
     let (prompts, texts) = prompts(followed, &lines, &flows, &rules, faults);
+    let main = main?;
+    let calendar = Arc::new(calendar);
+    let limits = Limits { flows: flows_are.unwrap_or(main.check.flows), ..main.check.clone() };
+    let proven = proof::Folder { flows: &flows, lines: &lines, prompts: &prompts, texts: &texts, calendar: &calendar };
+    let proof = Proof::new(&proven, limits, Timestamp::now().to_zoned_datetime(main.zone.clone()).date(), faults);
     Some(Config {
         folder: folder.to_owned(),
-        main: main?,
+        main,
         version: files.id(),
         files: Arc::new(files.clone()),
         trunks,
@@ -194,13 +225,14 @@ fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults)
         tls,
         lines,
         flows,
-        calendar: Arc::new(calendar),
+        calendar,
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
         emergencies: Arc::new(rules),
         answers: Arc::new(answers),
         prompts,
         texts,
+        proof,
     })
 }
 
@@ -325,6 +357,7 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         web: section("web")?.read(web::Config::read),
         reload: section("reload")?.read(reload::Reload::read),
         log: section("log")?.read(observe::Config::read),
+        check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),
         state_dir,
         zone,
@@ -417,8 +450,8 @@ mod tests {
             format!("{:?}", (&full.asr, &full.tts, &full.store))
         );
         assert_eq!(
-            format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.state_dir)),
-            format!("{:?}", (&full.web, &full.log, &full.reload, &full.state_dir))
+            format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.check, &bare.state_dir)),
+            format!("{:?}", (&full.web, &full.log, &full.reload, &full.check, &full.state_dir))
         );
         let retries =
             |main: &Main| main.backends.iter().map(|b| (b.kind.clone(), b.retry, b.at_once)).collect::<Vec<_>>();

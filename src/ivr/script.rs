@@ -17,13 +17,14 @@
 //! ```
 //! A prompt is over when the next line needs it to be. Everything that the flow says or does must stand in the script.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use super::answers::Answers;
+use super::coverage::Coverage;
 use super::emergency::Rules;
 use super::flow::Flow;
 use super::interpreter::Interpreter;
@@ -46,11 +47,11 @@ pub struct World {
     pub answers: Arc<Answers>,
 }
 
-/// Holds the conversation; gives the nodes that it came through.
+/// Holds the conversation; gives what of the flow it came through.
 ///
 /// # Errors
 /// The first line where script and flow part.
-pub fn run(world: &World, flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<String>, Mismatch> {
+pub fn run(world: &World, flow: &Arc<Flow>, script: &str) -> Result<Coverage, Mismatch> {
     let usual = Context { line: "12345".to_owned(), ..Context::default() };
     let mut run = Run::new(flow, world, usual);
     let mut begun = false;
@@ -152,7 +153,7 @@ struct Run {
     hearing: Hearing,
     timed: bool,
     around: Around,
-    seen: BTreeSet<String>,
+    seen: Coverage,
 }
 
 impl Run {
@@ -161,7 +162,7 @@ impl Run {
         let context = Context { calendar: world.calendar.clone(), ..context };
         let interpreter = Interpreter::new(flow.clone(), context);
         let interpreter = interpreter.watch(world.rules.clone()).informed(world.answers.clone());
-        let (effects, seen) = (VecDeque::new(), BTreeSet::new());
+        let (effects, seen) = (VecDeque::new(), Coverage::default());
         let mut run =
             Run { interpreter, effects, playing: None, hearing: Hearing::Nothing, timed: false, around, seen };
         run.input(Input::Answered);
@@ -172,7 +173,7 @@ impl Run {
         self.interpreter.input(input);
         while let Some(output) = self.interpreter.poll() {
             match output {
-                Output::Note(note) => self.seen.extend(note.strip_prefix("node ").map(str::to_owned)),
+                Output::Note(note) => note.strip_prefix("node ").into_iter().for_each(|node| self.seen.enter(node)),
                 // What the flow makes of them follows.
                 Output::Emergency { .. } | Output::Question { .. } => {}
                 Output::Deadline(after) => self.timed = after.is_some(),
@@ -307,6 +308,7 @@ impl Run {
             "talked" => Input::TransferEnded,
             "hang-up" => Input::HungUp,
             keys if !keys.is_empty() && keys.chars().all(|key| key.is_ascii_digit() || "*#".contains(key)) => {
+                self.seen.press(self.interpreter.node(), keys);
                 for key in keys.chars() {
                     self.input(Input::Digit(key));
                 }

@@ -18,8 +18,6 @@ use crate::ivr::{Flow, script, show, sketch};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    #[command(flatten)]
-    Versions(super::version::Command),
     /// The flow as a tree in plain Chinese, with seconds.
     Show {
         /// A file of flows/, without its ending.
@@ -41,6 +39,8 @@ pub enum Command {
         #[arg(long, default_value = "main")]
         flow: String,
     },
+    #[command(flatten)]
+    Version(super::version::Command),
     /// What changes for callers between two configuration folders, in plain Chinese. Exit 1 if anything does.
     Diff {
         old: PathBuf,
@@ -53,7 +53,6 @@ pub enum Command {
 
 pub fn run(folder: &Path, command: &Command) -> anyhow::Result<Exit> {
     match command {
-        Command::Versions(command) => super::version::run(folder, command),
         Command::Show { flow } => {
             with(folder, flow, |config, flow| say(&show::show(flow, config.proof.premises(flow))))
         }
@@ -64,6 +63,7 @@ pub fn run(folder: &Path, command: &Command) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }),
         Command::Test { scripts, flow } => with(folder, flow, |config, flow| test(config, flow, scripts)),
+        Command::Version(command) => super::version::run(folder, command),
         Command::Diff { old, new, from } => diff(old, new, from.as_deref()),
     }
 }
@@ -94,12 +94,9 @@ fn with(
 
 /// Every script, and what of the flow none of them comes through.
 fn test(config: &Config, flow: &Arc<Flow>, scripts: &[PathBuf]) -> anyhow::Result<Exit> {
-    let world = World {
-        calendar: config.calendar.clone(),
-        rules: config.emergencies.clone(),
-        answers: config.answers.clone(),
-    };
     let begun = std::time::Instant::now();
+    let world =
+        World { calendar: config.calendar.clone(), rules: config.emergencies.clone(), answers: config.answers.clone() };
     let mut coverage = Coverage::default();
     let mut failures = 0;
     let files = files(scripts)?;

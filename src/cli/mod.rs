@@ -58,7 +58,7 @@ enum Command {
     Check,
     /// The running daemon takes the configuration as it is now, or says why not. Exit 0 or 1.
     Reload(reload::Arguments),
-    /// Look at a flow (tree, picture, conversations, differences), and at the versions that calls follow.
+    /// Look at a flow, and what calls follow: tree, picture, conversations, changes; versions, rollback, activation.
     #[command(subcommand)]
     Flow(flow::Command),
     /// Daemon on free ports and one call on loopback; prints the ticket. Exit 0 when it was filed.

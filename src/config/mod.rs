@@ -124,15 +124,7 @@ pub fn load_main(folder: &Path) -> Result<Main, Faults> {
 /// # Errors
 /// Every fault of every file.
 pub fn load(folder: &Path) -> Result<Config, Faults> {
-    load_with(folder, folder)
-}
-
-/// As [`load`], but what calls follow ([`version::Files`]) is read from `followed`: a version that is not the folder's.
-///
-/// # Errors
-/// Every fault of every file.
-pub fn load_with(folder: &Path, followed: &Path) -> Result<Config, Faults> {
-    load_as(folder, followed, None)
+    load_as(folder, folder, None)
 }
 
 /// As [`load`], but flows that break a rule are taken: they may be looked at before they are mended.
@@ -143,11 +135,20 @@ pub fn load_to_look(folder: &Path) -> Result<Config, Faults> {
     load_as(folder, folder, Some(Strictness::Say))
 }
 
-fn load_as(folder: &Path, followed: &Path, flows_are: Option<Strictness>) -> Result<Config, Faults> {
+/// As [`load`], but what calls follow ([`version::Files`]) is read from `followed`: a version that is not the folder's.
+///
+/// # Errors
+/// Every fault of every file.
+pub fn load_with(folder: &Path, followed: &Path) -> Result<Config, Faults> {
+    load_as(folder, followed, None)
+}
+
+/// With another strictness about flows than the folder's own, if one is given.
+fn load_as(folder: &Path, followed: &Path, flows: Option<Strictness>) -> Result<Config, Faults> {
     for _ in 0..ATTEMPTS {
         let files = version::Files::read(followed);
         let faults = Faults::default();
-        let config = read(folder, followed, &files, flows_are, &faults);
+        let config = read(folder, followed, &files, flows, &faults);
         // Files are read one after the other: somebody may be saving them, and half a change is no version.
         if version::Files::read(followed).id() == files.id() {
             return match config {
@@ -168,7 +169,7 @@ fn read(
     folder: &Path,
     followed: &Path,
     files: &version::Files,
-    flows_are: Option<Strictness>,
+    strictness: Option<Strictness>,
     faults: &Faults,
 ) -> Option<Config> {
     let main = folder::one(folder, "jiesu.toml", faults).and_then(|source| read_main(folder, &source, faults));
@@ -212,7 +213,7 @@ fn read(
     let (prompts, texts) = prompts(followed, &lines, &flows, &rules, faults);
     let main = main?;
     let calendar = Arc::new(calendar);
-    let limits = Limits { flows: flows_are.unwrap_or(main.check.flows), ..main.check.clone() };
+    let limits = Limits { flows: strictness.unwrap_or(main.check.flows), ..main.check.clone() };
     let proven = proof::Folder { flows: &flows, lines: &lines, prompts: &prompts, texts: &texts, calendar: &calendar };
     let proof = Proof::new(&proven, limits, Timestamp::now().to_zoned_datetime(main.zone.clone()).date(), faults);
     Some(Config {

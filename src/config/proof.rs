@@ -102,3 +102,6 @@ pub fn fault(finding: &Finding) -> Fault {
         remedy: finding.remedy.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

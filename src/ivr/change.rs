@@ -190,3 +190,61 @@ fn figures(old: Version<'_>, new: Version<'_>, lines: &mut Vec<String>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::Calendar;
+    use crate::ivr::prove::Limits;
+    use crate::written::{Faults, Source};
+
+    const SHIPPED: &str = include_str!("../../config/flows/main.toml");
+
+    /// What is said of the shipped flow with one thing changed, and another text of a prompt.
+    fn said(edits: &[(&str, &str)], prompt: Option<(&str, &str)>) -> Vec<String> {
+        let read = |text: &str| {
+            let faults = Faults::default();
+            Flow::read(&Source::new("main.toml", text), &faults).unwrap_or_else(|| panic!("{faults}"))
+        };
+        let mut text = SHIPPED.to_owned();
+        for (from, to) in edits {
+            assert!(text.contains(from), "{from:?}");
+            text = text.replacen(from, to, 1);
+        }
+        let (old, new) = (read(SHIPPED), read(&text));
+        let before = Spoken { texts: [("thanks".to_owned(), "再见。".to_owned())].into(), ..Spoken::default() };
+        let mut after = before.clone();
+        after.texts.extend(prompt.map(|(id, text)| (id.to_owned(), text.to_owned())));
+        let (limits, calendar) = (Limits::default(), Calendar::default());
+        let today = jiff::civil::date(2026, 1, 1);
+        let premises = |spoken| Premises { spoken, limits: &limits, lines: &[], calendar: &calendar, today };
+        let version = |flow, spoken| Version { flow, premises: premises(spoken) };
+        changes(version(&old, &before), version(&new, &after))
+    }
+
+    #[test]
+    fn what_callers_notice_is_said_in_plain_words() {
+        assert_eq!(said(&[], None), [""; 0]);
+        assert_eq!(said(&[("# ---- the way of most calls", "# anything")], None), [""; 0], "a comment is no change");
+        let desk = ("[targets]\n", "[targets]\n\"朝阳区值班\" = \"sip:desk@192.0.2.7\"\n");
+        let node = (
+            "[node.thanks]",
+            "[node.duty]\ndo = \"transfer\"\nsay = [\"transferring\"]\nto = \"朝阳区值班\"\nfailed = \"busy\"\n\n[node.thanks]",
+        );
+        let city = ("{ key = \"2\", go = \"city\" }", "{ key = \"2\", go = \"duty\" }, { key = \"9\", go = \"city\" }");
+        assert_eq!(
+            said(&[desk, node, city], None)[..3],
+            [
+                "新增「duty」:转接 朝阳区值班 0 秒「(transferring)」",
+                "在「services」按 2 转接 朝阳区值班(原来 菜单 city)",
+                "在「services」按 9 到 菜单 city(新增)",
+            ]
+        );
+        assert_eq!(
+            said(&[("wait = \"5s\"", "wait = \"9s\"")], Some(("thanks", "谢谢。"))),
+            ["在「readback」等候 9 秒(原来 5 秒)", "「thanks」提示改为「谢谢。」(原来「再见。」)"]
+        );
+        let key = said(&[("0 = \"operator\"", "9 = \"operator\"")], None);
+        assert_eq!(key[..2], ["随时按 0 不再有(原来 转接 operator)", "随时按 9 转接 operator(新增)"]);
+    }
+}

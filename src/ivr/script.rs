@@ -61,9 +61,7 @@ pub fn run(world: &World, flow: &Arc<Flow>, script: &str) -> Result<Coverage, Mi
         let words = words(text);
         let Some((first, rest)) = words.split_first() else { continue };
         let step = match first.text.as_str() {
-            "call" if !begun => {
-                context(rest).map(|context| run = Run::new(flow, world, context))
-            }
+            "call" if !begun => context(rest).map(|context| run = Run::new(flow, world, context)),
             "<" => run.says(rest),
             ">" => run.tell(rest),
             "=" => run.does(rest),

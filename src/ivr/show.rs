@@ -183,6 +183,7 @@ pub fn act(flow: &Flow, id: NodeId) -> String {
         Kind::Branch { .. } => "按情况分".to_owned(),
         Kind::Hours { .. } => "看开放时间".to_owned(),
         Kind::File { .. } => "登记工单".to_owned(),
+        Kind::Answer { .. } => "回答咨询".to_owned(),
         Kind::Status { .. } => "查询最近的工单".to_owned(),
         Kind::Queue { name, .. } => format!("排队等候 {name}"),
         Kind::Transfer { target, .. } => format!("转接 {}", desk(target)),
@@ -190,8 +191,6 @@ pub fn act(flow: &Flow, id: NodeId) -> String {
         Kind::Return { .. } => "子流程结束".to_owned(),
         Kind::Goto { .. } => "转到".to_owned(),
         Kind::Hangup { .. } => "挂断".to_owned(),
-        #[allow(unreachable_patterns)]
-        other => other.word().to_owned(),
     }
 }
 
@@ -220,5 +219,74 @@ impl Flow {
     /// A node's name.
     pub(super) fn name_of(&self, id: NodeId) -> &str {
         &self.node(id).name.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::Calendar;
+    use crate::ivr::prove::{Dialled, Limits};
+    use crate::written::{Faults, Source};
+
+    const FLOW: &str = r#"
+start = "hello"
+too_long = "bye"
+[targets]
+"朝阳区值班" = "sip:desk@192.0.2.1"
+[keys]
+0 = "human"
+[words]
+"人工" = "human"
+[[no_input]]
+count = 2
+go = "human"
+[node.hello]
+do = "say"
+say = "hello"
+barge_in = false
+go = "ask"
+[node.ask]
+do = "menu"
+say = "ask"
+choice = [{ key = "1", go = "bye" }, { key = "2", go = "bye" }]
+no_match = [{ go = "ask" }]
+[node.human]
+do = "transfer"
+say = "hello"
+to = "朝阳区值班"
+failed = "bye"
+[node.bye]
+do = "hangup"
+say = "hello"
+"#;
+
+    #[test]
+    fn the_tree_as_an_admin_reads_it() {
+        let faults = Faults::default();
+        let flow = Flow::read(&Source::new("f.toml", FLOW), &faults).unwrap_or_else(|| panic!("{faults}"));
+        let texts = [("hello", "您好"), ("ask", "水请按1，电请按2")];
+        let spoken = Spoken {
+            texts: texts.map(|(id, text)| (id.to_owned(), text.to_owned())).into(),
+            lengths: [("hello".to_owned(), Duration::from_millis(1250))].into(),
+        };
+        let (limits, calendar) = (Limits::default(), Calendar::default());
+        let lines = [Dialled { line: "12319".to_owned(), greeting: None }];
+        let today = jiff::civil::date(2026, 1, 1);
+        let premises = Premises { spoken: &spoken, limits: &limits, lines: &lines, calendar: &calendar, today };
+        let expected = "流程 f
+线路:12319
+到人工:熟悉按键的 1.3 秒,听完提示的 19 秒;一直无应答的最长 19 秒;菜单最深 1 层
+随时按 0 → human
+随时说「人工」 → human
+
+接通后 → hello:播放 1.3 秒,不能打断「您好」
+接着 → ask:菜单 2.3 秒「水请按1，电请按2」
+    按 1 或按 2 → bye:挂断 1.3 秒「您好」
+    2 次无应答 → human:转接 朝阳区值班 1.3 秒「您好」
+        无人接听 → bye(另见)
+    按错 → ask(另见)
+";
+        assert_eq!(show(&flow, premises), expected);
     }
 }

@@ -27,7 +27,8 @@ fn dead_ends(case: Case<'_>, walks: &Walks) -> Vec<Finding> {
             let ends = case.flow.manner(way.to) == Manner::Ends;
             // The silence that gives up on who was asked after a human was tried.
             let given_up = known.tried && matches!(way.cause, Cause::Silence(_) | Cause::Wrong(_));
-            let in_hand = matches!(way.cause, Cause::Filed | Cause::NotFiled | Cause::Found | Cause::Talked);
+            let in_hand =
+                matches!(way.cause, Cause::Filed | Cause::NotFiled | Cause::Found | Cause::Talked | Cause::Answered);
             if ends && !known.served && !way.cause.chosen() && !given_up && !in_hand {
                 let what = format!(
                     "who comes here is hung up on ({}) without a ticket, a human or an answer",

@@ -1,9 +1,13 @@
 //! Each rule on a flow that keeps it, and with its fault planted.
 
+use std::sync::Arc;
+
+use jiff::civil::{DateTime, date};
+
 use super::*;
 use crate::ivr::flow::Flow;
+use crate::ivr::{Around, Context, Input, Interpreter, Output, Say};
 use crate::written::{Faults, Source};
-use jiff::civil::date;
 
 /// Keeps every rule: asks, reads back, files, and 0 is a human. Line numbers count in the tests below.
 const GOOD: &str = r#"
@@ -424,4 +428,70 @@ fn what_is_so_at_some_hours_only_says_when() {
     );
     let found = findings(&always, &Limits::default());
     assert_eq!(found.iter().find(|f| f.rule == Rule::HumanKey), None);
+}
+
+/// How long the interpreter itself keeps who says and presses nothing, until a human, a ticket or the end.
+fn kept_in_silence(flow: &Arc<Flow>, spoken: &Spoken, calendar: &Arc<Calendar>, now: DateTime) -> Duration {
+    let context = Context { calendar: calendar.clone(), around: Around { now, load: 0 }, ..Context::default() };
+    let mut call = Interpreter::new(flow.clone(), context);
+    let (mut time, mut deadline, mut listening) = (Duration::ZERO, None, None);
+    let mut playing = None;
+    let mut next = Input::Answered;
+    loop {
+        call.input(next);
+        while let Some(output) = call.poll() {
+            match output {
+                Output::Play { play, say, .. } => {
+                    let prompts = say.iter().map(|say| match say {
+                        Say::Prompt(id) => spoken.prompt(id),
+                        other => panic!("nothing else is said to the silent: {other:?}"),
+                    });
+                    playing = Some((play, prompts.sum::<Duration>()));
+                }
+                Output::Listen { no_input, .. } => listening = Some(no_input),
+                Output::Deadline(after) => deadline = after,
+                Output::Transfer { .. } | Output::File { .. } | Output::Hangup => return time,
+                Output::LookUp => panic!("nobody asked for it"),
+                _ => {}
+            }
+        }
+        next = match (playing.take(), listening.take(), deadline) {
+            (Some((play, length)), _, _) => {
+                time += length;
+                Input::PlayDone { play }
+            }
+            (None, Some(wait), _) => {
+                time += wait;
+                Input::NoInput
+            }
+            (None, None, wait) => {
+                time += wait.expect("every wait has a deadline");
+                Input::Deadline
+            }
+        };
+    }
+}
+
+/// The proof reckons with the seconds that the interpreter takes: no less, and no more.
+#[test]
+fn silence_lasts_as_long_as_is_proven() {
+    let faults = Faults::default();
+    let source = Source::new("2026.toml", include_str!("../../../config/calendar/2026.toml"));
+    let calendar = Arc::new(Calendar::read(&[source], &faults));
+    let (spoken, limits) = (spoken(), Limits::default());
+    let lines = [Dialled { line: String::new(), greeting: None }];
+    let today = date(2026, 1, 1);
+    let premises = Premises { spoken: &spoken, limits: &limits, lines: &lines, calendar: &calendar, today };
+    for text in [
+        GOOD,
+        include_str!("../../../config/flows/main.toml"),
+        include_str!("../../../config/examples/flows/old-menu.toml"),
+    ] {
+        let flow = Arc::new(read(text));
+        // Noon and midnight of a workday and of a holiday: what the flows' hours tell apart.
+        let moments = [date(2026, 3, 2).at(12, 0, 0, 0), date(2026, 3, 2).at(2, 0, 0, 0), today.at(12, 0, 0, 0)];
+        let kept = moments.map(|now| kept_in_silence(&flow, &spoken, &calendar, now));
+        // The prompt before a transfer, and the one of a hangup, count on both sides.
+        assert_eq!(kept.into_iter().max(), Some(measure(&flow, premises).silent), "{}", flow.name());
+    }
 }

@@ -116,7 +116,7 @@ fn after(mut known: Known, cause: &Cause) -> Known {
         Cause::Said => known.heard = true,
         Cause::Filed => (known.filed, known.served) = (true, true),
         // The recording is safe, and the ticket is made from it.
-        Cause::NotFiled | Cause::Found | Cause::Talked => known.served = true,
+        Cause::NotFiled | Cause::Found | Cause::Talked | Cause::Answered => known.served = true,
         // Nobody took the call, so they have got nothing yet.
         Cause::NoAnswer => known.tried = true,
         // A human was tried, they were asked again, and there is nobody: no more can be done for them.

@@ -36,6 +36,10 @@ pub enum Cause {
     Talked,
     Open,
     Closed,
+    /// The caller's question was answered.
+    Answered,
+    /// No answer fits.
+    NoAnswerKnown,
     /// The n-th arm of a branch.
     Arm(usize),
     Otherwise,
@@ -75,6 +79,8 @@ impl fmt::Display for Cause {
             Cause::Talked => f.write_str("通话结束后"),
             Cause::Open => f.write_str("开放时间内"),
             Cause::Closed => f.write_str("开放时间外"),
+            Cause::Answered => f.write_str("已答复"),
+            Cause::NoAnswerKnown => f.write_str("没有现成答复"),
             Cause::Arm(n) => write!(f, "符合条件 {n}"),
             Cause::Otherwise => f.write_str("其他情况"),
         }
@@ -118,7 +124,8 @@ impl Flow {
         match kind {
             Kind::Say { barge_in, .. } => Manner::Says(*barge_in),
             Kind::File { .. } => Manner::Says(false),
-            Kind::Status { .. } => Manner::Says(true),
+            // The answer itself, and whether it was one, are asked while the call is there.
+            Kind::Status { .. } | Kind::Answer { .. } => Manner::Says(true),
             Kind::Hangup { .. } => Manner::Ends,
             _ if kind.times().is_some() => Manner::Asks,
             _ if kind.target().is_some() => Manner::Transfers,
@@ -191,6 +198,7 @@ pub(crate) fn own(kind: &Kind<NodeId>) -> Vec<Way> {
             arms.chain([way(Cause::Otherwise, otherwise)]).collect()
         }
         Kind::File { go, failed } => vec![way(Cause::Filed, go), way(Cause::NotFiled, failed)],
+        Kind::Answer { go, none, .. } => vec![way(Cause::Answered, go), way(Cause::NoAnswerKnown, none)],
         Kind::Status { none, go, .. } => vec![way(Cause::Found, go), way(Cause::NoTicket, none)],
         Kind::Transfer { failed, ended, .. } | Kind::Queue { failed, ended, .. } => {
             let ended = ended.iter().map(|to| way(Cause::Talked, to));

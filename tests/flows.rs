@@ -320,3 +320,20 @@ fn ordinary_complaints_seldom_raise_an_alarm() {
     );
     assert!(blunt.look("万一发生火灾").is_some());
 }
+
+/// Whoever has chosen English is spoken to in English from the request to the good-bye, and to the people.
+#[test]
+fn the_way_of_most_calls_is_said_in_english_too() {
+    let faults = Faults::default();
+    let texts = jiesu::tts::catalogue::read(&file("config/prompts/prompts.toml"), &faults);
+    let flow = shipped("config/flows/main.toml");
+    assert_eq!(flow.languages().iter().map(|language| language.value.as_str()).collect::<Vec<_>>(), ["en"]);
+    let way = "request request-again not-heard request-hint you-said recorded confirm number-is number-again thanks goodbye \
+               filed-later transferring busy-leave-request busy-number-is wrong-key to-a-human slower-louder";
+    for id in way.split_whitespace() {
+        assert!(flow.prompts().iter().any(|prompt| prompt.value == id), "{id} is not said by the flow");
+        let english = texts.get(&format!("en/{id}")).unwrap_or_else(|| panic!("{id} has no English text"));
+        assert!(english.is_ascii(), "{id}: {english}");
+    }
+    assert!(faults.is_empty(), "{faults}");
+}

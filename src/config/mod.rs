@@ -25,6 +25,7 @@ use crate::ivr::{Answers, Flow, Lines, Rules, SubFlows};
 use crate::sdp::Terms;
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
+use crate::tts::catalogue::Voices;
 use crate::written::{Faults, Source, Table, Written};
 use crate::{asr, backend, call, media, observe, sip, store, tts, web};
 
@@ -59,8 +60,17 @@ pub struct Config {
     pub prompts: HashMap<String, Vec<i16>>,
     /// What each prompt says.
     pub texts: HashMap<String, String>,
+    /// The voice of each language beside the usual one.
+    pub voices: Voices,
     /// What was proven of the flows.
     pub proof: Proof,
+}
+
+/// What prompts sound like, say, and by which voices.
+struct Spoken {
+    prompts: HashMap<String, Vec<i16>>,
+    texts: HashMap<String, String>,
+    voices: Voices,
 }
 
 impl Config {
@@ -210,7 +220,7 @@ fn read(
     goes(&flows, &rules, faults);
     hints(&flows, &rules, &catalogue, faults);
     targets(&flows, &rules, &trunks, faults);
-    let (prompts, texts) = prompts(followed, &lines, &flows, &rules, faults);
+    let Spoken { prompts, texts, voices } = prompts(followed, &lines, &flows, &rules, faults);
     let main = main?;
     let calendar = Arc::new(calendar);
     let limits = Limits { flows: strictness.unwrap_or(main.check.flows), ..main.check.clone() };
@@ -234,6 +244,7 @@ fn read(
         prompts,
         texts,
         proof,
+        voices,
     })
 }
 
@@ -310,10 +321,13 @@ fn prompts(
     flows: &HashMap<String, Arc<Flow>>,
     rules: &Rules,
     faults: &Faults,
-) -> (HashMap<String, Vec<i16>>, HashMap<String, String>) {
+) -> Spoken {
     let mut texts: HashMap<String, String> = lines.texts().into_iter().collect();
+    let mut voices = Voices::default();
     if let Some(source) = folder::one(folder, "prompts/prompts.toml", faults) {
-        texts.extend(tts::catalogue::read(&source, faults));
+        let (entries, languages) = tts::catalogue::read_all(&source, &tts::Manner::default(), faults);
+        texts.extend(entries.into_iter().map(|entry| (entry.id, entry.text)));
+        voices = languages;
     }
     let mut needed: Vec<String> = tts::numbers::all().chain([UNSPOKEN, ONE_MOMENT].map(str::to_owned)).collect();
     let named = lines.prompts();
@@ -326,9 +340,20 @@ fn prompts(
             needed.push(id.value.clone());
         }
     }
+    for language in flows.values().flat_map(|flow| flow.languages()) {
+        if !voices.contains_key(&language.value) {
+            let remedy = format!("write [language.{}] in prompts/prompts.toml", language.value);
+            let what = format!("language \"{}\" has no prompts", language.value);
+            faults.at(&language.place, &language.key, what, remedy);
+        }
+    }
+    // What has no text in a language is said in the usual one.
+    let translated = voices.keys().flat_map(|language| needed.iter().map(move |id| format!("{language}/{id}")));
+    let translated: Vec<String> = translated.filter(|id| texts.contains_key(id)).collect();
+    needed.extend(translated);
     needed.sort_unstable();
     needed.dedup();
-    (tts::library::load(&folder.join("prompts"), &needed, faults), texts)
+    Spoken { prompts: tts::library::load(&folder.join("prompts"), &needed, faults), texts, voices }
 }
 
 /// Played where free text cannot be spoken.
@@ -504,6 +529,19 @@ mod tests {
                 "id = \"hours\"",
                 "id = \"what-is-12345\"",
                 ["hotline.toml:", "is an answer already"],
+            ),
+            (
+                "flows/main.toml",
+                "language = \"en\"",
+                "language = \"fr\"",
+                ["main.toml:", "language \"fr\" has no prompts"],
+            ),
+            ("calendar/2026.toml", "2026-10-07", "2027-10-07", ["2026.toml:", "is no date of 2026"]),
+            (
+                "flows/main.toml",
+                "[node.thanks]\ndo = \"hangup\"",
+                "[node.thanks]\ndo = \"sub\"\nflow = \"elsewhere\"\ngo = \"goodbye\"",
+                ["main.toml:", "there is no sub-flow \"elsewhere\""],
             ),
             (
                 "jiesu.toml",

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiesu::calendar::Calendar;
 use jiesu::ivr::script::World;
-use jiesu::ivr::{Answers, Flow, Lines, Rules, script};
+use jiesu::ivr::{Answers, Flow, Lines, Rules, SubFlows, script};
 use jiesu::written::{Faults, Source};
 
 fn file(path: &str) -> Source {
@@ -14,43 +15,71 @@ fn file(path: &str) -> Source {
     Source::new(&path, fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
 }
 
+/// A flow that may call the sub-flows beside it.
 fn shipped(path: &str) -> Arc<Flow> {
     let faults = Faults::default();
-    let flow = Flow::read(&file(path), &faults);
+    let subs = SubFlows::read(&[file("config/examples/flows/sub/identity.toml")], &faults);
+    let flow = Flow::read_with(&file(path), &subs, &faults);
     assert!(faults.is_empty(), "{faults}");
     Arc::new(flow.expect("it has no faults"))
 }
 
-fn scripts() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flows");
+fn calendar() -> Arc<Calendar> {
+    let faults = Faults::default();
+    let calendar = Calendar::read(&[file("config/calendar/2026.toml")], &faults);
+    assert!(faults.is_empty(), "{faults}");
+    Arc::new(calendar)
+}
+
+/// Flows with the folders of their scripts.
+const FLOWS: [(&str, &str); 2] =
+    [("config/flows/main.toml", "tests/flows"), ("config/examples/flows/every-kind.toml", "tests/flows/every-kind")];
+
+fn scripts(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut scripts: Vec<PathBuf> =
-        fs::read_dir(folder).expect("tests/flows").map(|e| e.expect("an entry").path()).collect();
+        fs::read_dir(folder).expect("a folder of scripts").map(|e| e.expect("an entry").path()).collect();
+    scripts.retain(|path| path.extension().is_some_and(|extension| extension == "script"));
     scripts.sort();
     scripts
 }
 
 #[test]
 fn every_script_holds_and_together_they_come_through_every_node() {
-    let (flow, world) = (shipped("config/flows/main.toml"), world());
-    let mut seen = BTreeSet::new();
-    let mut failures = Vec::new();
-    for path in scripts() {
-        match script::run_in(&world, &flow, &fs::read_to_string(&path).expect("a script")) {
-            Ok(nodes) => seen.extend(nodes),
-            Err(mismatch) => failures.push(format!("{}: {mismatch}", path.display())),
+    let world = world();
+    for (flow, folder) in FLOWS {
+        let flow = shipped(flow);
+        let mut seen = BTreeSet::new();
+        let mut failures = Vec::new();
+        for path in scripts(folder) {
+            match script::run_in(&world, &flow, &fs::read_to_string(&path).expect("a script")) {
+                Ok(nodes) => seen.extend(nodes),
+                Err(mismatch) => failures.push(format!("{}: {mismatch}", path.display())),
+            }
         }
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+        let all: BTreeSet<String> = flow.nodes().map(str::to_owned).collect();
+        let missed: Vec<&String> = all.difference(&seen).collect();
+        assert!(missed.is_empty(), "no script comes through {missed:?}");
     }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-    let all: BTreeSet<String> = flow.nodes().map(str::to_owned).collect();
-    let missed: Vec<&String> = all.difference(&seen).collect();
-    assert!(missed.is_empty(), "no script comes through {missed:?}");
+}
+
+/// The example is one to copy from: it has every word that a node may do.
+#[test]
+fn every_kind_of_node_is_in_the_example_or_its_sub_flow() {
+    let text = |path| fs::read_to_string(file(path).file()).expect("an example");
+    let both = text("config/examples/flows/every-kind.toml") + &text("config/examples/flows/sub/identity.toml");
+    for kind in jiesu::ivr::flow::KINDS {
+        assert!(both.contains(&format!("do = \"{kind}\"")), "{kind} is not shown");
+    }
 }
 
 /// A script that says something else than the flow fails: the runner is no rubber stamp.
 #[test]
 fn a_script_with_any_line_changed_or_left_out_fails() {
-    let (flow, world) = (shipped("config/flows/main.toml"), world());
-    for path in scripts() {
+    let world = world();
+    let all = FLOWS.iter().flat_map(|(flow, folder)| scripts(folder).into_iter().map(|path| (shipped(flow), path)));
+    for (flow, path) in all {
         let text = fs::read_to_string(&path).expect("a script");
         let lines: Vec<&str> = text.lines().collect();
         for (i, line) in lines.iter().enumerate() {
@@ -146,7 +175,7 @@ fn world() -> World {
     let faults = Faults::default();
     let answers = Answers::read(&[file("config/answers/hotline.toml")], &faults);
     assert!(faults.is_empty(), "{faults}");
-    World { rules: emergencies(), answers: Arc::new(answers) }
+    World { calendar: calendar(), rules: emergencies(), answers: Arc::new(answers) }
 }
 
 fn raised(rules: &Rules, said: &str) -> Option<String> {
@@ -219,7 +248,7 @@ fn the_shipped_rules_take_what_people_shout_and_leave_what_they_complain_of() {
 fn an_emergency_is_taken_in_every_state_of_the_shipped_flow() {
     let (flow, world) = (shipped("config/flows/main.toml"), world());
     let (mut states, mut nodes) = (0, BTreeSet::new());
-    for path in scripts() {
+    for path in scripts("tests/flows") {
         let text = fs::read_to_string(&path).expect("a script");
         let lines: Vec<&str> = text.lines().filter(|line| line.starts_with(['<', '>', '=', 'c'])).collect();
         for n in 1..lines.len() {

@@ -50,6 +50,8 @@ pub struct Interpreter {
     /// A deadline is running.
     timed: bool,
     typed_ahead: VecDeque<char>,
+    /// The key that would have ended the last row of digits: the next one, if it is this, says nothing.
+    spent: Option<char>,
     hints: Hints,
     /// Only names that the flow sets: as many as its nodes.
     variables: BTreeMap<String, String>,
@@ -122,6 +124,7 @@ impl Interpreter {
             listens: 0,
             timed: false,
             typed_ahead: VecDeque::new(),
+            spent: None,
             hints,
             variables: BTreeMap::new(),
             delivery: Delivery::default(),

@@ -21,6 +21,10 @@ impl Interpreter {
     }
 
     pub(super) fn key(&mut self, key: char) {
+        // Who was told to end with # does so after a row that was complete without it.
+        if self.spent.take() == Some(key) {
+            return;
+        }
         let flow = self.flow.clone();
         let node = flow.node(self.node);
         match &self.at {
@@ -128,6 +132,7 @@ impl Interpreter {
             return self.no_match();
         }
         if typed.chars().count() >= digits.most {
+            self.spent = digits.end;
             return self.collected(&typed);
         }
         let between = self.times().between;

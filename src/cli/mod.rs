@@ -7,10 +7,12 @@ mod call;
 mod check;
 mod classify;
 mod demo;
+mod incident;
 mod outbox;
 mod phone;
 mod prompts;
 mod reload;
+mod replay;
 mod serve;
 mod ticket;
 mod trace;
@@ -65,6 +67,9 @@ enum Command {
     /// Tickets in the store.
     #[command(subcommand)]
     Ticket(ticket::Command),
+    /// Known incidents: callers from there hear of them first.
+    #[command(subcommand)]
+    Incident(incident::Command),
     /// What waits to be sent to the backends.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -102,6 +107,7 @@ pub fn run() -> Exit {
         Command::Demo(arguments) => demo::run(config, &arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),
+        Command::Incident(command) => incident::run(config, &command),
         Command::Outbox(command) => outbox::run(config, &command),
         Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Trunk(command) => trunk::run(config, &command),

@@ -15,6 +15,7 @@ pub mod interpreter;
 pub mod journal;
 pub mod lines;
 pub mod parse;
+pub mod replay;
 pub mod script;
 pub mod spoken;
 pub mod sub;

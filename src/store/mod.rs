@@ -22,6 +22,7 @@ use crate::written::Table;
 mod ballast;
 mod calls;
 mod error;
+mod incidents;
 mod outbox;
 mod readers;
 mod rows;
@@ -37,6 +38,7 @@ pub(crate) mod planted;
 mod tests;
 
 pub use error::Error;
+pub use incidents::MOST_OPEN;
 pub use rows::*;
 
 use ballast::Ballast;

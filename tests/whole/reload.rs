@@ -365,3 +365,43 @@ fn changed_files_are_taken_by_themselves_where_that_is_wanted() {
     assert_eq!(first_node(&daemon, 0, key).0, format!("one-{name}"));
     assert_eq!(daemon.metric("jiesu_reloads_total"), 2.0, "nothing else was a change");
 }
+
+#[test]
+fn a_replay_names_the_calls_whose_outcome_would_change_and_no_others() {
+    if !in_own_network("reload::a_replay_names_the_calls_whose_outcome_would_change_and_no_others") {
+        return;
+    }
+    let one = draw(10);
+    let keys = [one, (one + 1 + draw(9)) % 10].map(|key| char::from(b'0' + key as u8));
+    let written = |topics: [&str; 2]| {
+        let choice = |i: usize| format!("{{ key = \"{}\", go = \"two-x\", topic = \"{}\" }}", keys[i], topics[i]);
+        let bare = format!("choice = [{{ key = \"{}\", go = \"two-x\" }}]", keys[0]);
+        let text = flow("x", [keys[0]; 2]);
+        assert!(text.contains(&bare), "{text}");
+        text.replacen(&bare, &format!("choice = [{}, {}]", choice(0), choice(1)), 1)
+    };
+    let mut plan = plan();
+    plan.files.push(("flows/main.toml".into(), written(["供水", "供电"])));
+    let daemon = Daemon::start(&plan);
+    wait_versions(&daemon, "the first version", |rows| rows.len() == 1);
+    let made = [1 + draw(3), 1 + draw(3)];
+    for (key, made) in keys.iter().zip(made) {
+        (0..made).for_each(|_| Run::one("normal", "13800138000", *key).pass(daemon.sip));
+    }
+    daemon.wait_tickets((made[0] + made[1]) as usize, Duration::from_secs(10));
+    let replay = |exit: i32| {
+        let out = daemon.cli(&["flow", "replay", "--since", "1h", "--json"]);
+        assert_eq!(out.status.code(), Some(exit), "{}", String::from_utf8_lossy(&out.stderr));
+        serde_json::from_slice::<Value>(&out.stdout).expect("JSON")
+    };
+    let same = replay(0);
+    assert_eq!((&same["same"], &same["changed"]), (&(made[0] + made[1]).into(), &0.into()), "{same:#}");
+    save(&daemon.folder, "flows/main.toml", &written(["供水", "燃气"]));
+    let changed = replay(1);
+    assert_eq!((&changed["same"], &changed["changed"]), (&made[0].into(), &made[1].into()), "{changed:#}");
+    for change in changed["changes"].as_array().expect("a list") {
+        let topics = (&change["before"]["topic"], &change["after"]["topic"]);
+        assert_eq!(topics, (&"供电".into(), &"燃气".into()), "{change:#}");
+        assert_eq!(change["before"]["end"], "abandoned", "{change:#}");
+    }
+}

@@ -107,6 +107,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let desk = Arc::new(Desk {
         config: config.main.calls.clone(),
         programme: std::sync::RwLock::new(Arc::new(programme(&config))),
+        incidents: Default::default(),
         store: store.clone(),
         asr: asr.clone(),
         media: media.clone(),
@@ -155,6 +156,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         metrics: metrics.clone(),
         trace,
         sip: asked,
+        store: store.clone(),
         reload: reload.clone(),
         zone: config.main.zone.clone(),
     };

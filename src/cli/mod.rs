@@ -10,10 +10,12 @@ mod classify;
 mod demo;
 mod emergency;
 mod flow;
+mod incident;
 mod outbox;
 mod phone;
 mod prompts;
 mod reload;
+mod replay;
 mod serve;
 mod ticket;
 mod trace;
@@ -68,6 +70,9 @@ enum Command {
     /// Tickets in the store.
     #[command(subcommand)]
     Ticket(ticket::Command),
+    /// Known incidents: callers from there hear of them first.
+    #[command(subcommand)]
+    Incident(incident::Command),
     /// What waits to be sent to the backends.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -119,6 +124,7 @@ pub fn run() -> Exit {
         Command::Demo(arguments) => demo::run(config, &arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),
+        Command::Incident(command) => incident::run(config, &command),
         Command::Outbox(command) => outbox::run(config, &command),
         Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Trunk(command) => trunk::run(config, &command),

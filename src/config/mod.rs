@@ -60,10 +60,10 @@ pub struct Config {
     pub prompts: HashMap<String, Vec<i16>>,
     /// What each prompt says.
     pub texts: HashMap<String, String>,
-    /// What was proven of the flows.
-    pub proof: Proof,
     /// The voice of each language beside the usual one.
     pub voices: Voices,
+    /// What was proven of the flows.
+    pub proof: Proof,
 }
 
 /// What prompts sound like, say, and by which voices.
@@ -243,8 +243,8 @@ fn read(
         answers: Arc::new(answers),
         prompts,
         texts,
-        voices,
         proof,
+        voices,
     })
 }
 
@@ -315,7 +315,13 @@ fn targets(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, trunks: &Trunks, f
 
 /// Recordings and texts of every prompt that lines, flows and numbers use; one that is missing is a fault where it is
 /// named.
-fn prompts(folder: &Path, lines: &Lines, flows: &HashMap<String, Arc<Flow>>, rules: &Rules, faults: &Faults) -> Spoken {
+fn prompts(
+    folder: &Path,
+    lines: &Lines,
+    flows: &HashMap<String, Arc<Flow>>,
+    rules: &Rules,
+    faults: &Faults,
+) -> Spoken {
     let mut texts: HashMap<String, String> = lines.texts().into_iter().collect();
     let mut voices = Voices::default();
     if let Some(source) = folder::one(folder, "prompts/prompts.toml", faults) {
@@ -523,6 +529,19 @@ mod tests {
                 "id = \"hours\"",
                 "id = \"what-is-12345\"",
                 ["hotline.toml:", "is an answer already"],
+            ),
+            (
+                "flows/main.toml",
+                "language = \"en\"",
+                "language = \"fr\"",
+                ["main.toml:", "language \"fr\" has no prompts"],
+            ),
+            ("calendar/2026.toml", "2026-10-07", "2027-10-07", ["2026.toml:", "is no date of 2026"]),
+            (
+                "flows/main.toml",
+                "[node.thanks]\ndo = \"hangup\"",
+                "[node.thanks]\ndo = \"sub\"\nflow = \"elsewhere\"\ngo = \"goodbye\"",
+                ["main.toml:", "there is no sub-flow \"elsewhere\""],
             ),
             (
                 "jiesu.toml",

@@ -23,6 +23,7 @@ pub mod journal;
 pub mod lines;
 pub mod parse;
 pub mod prove;
+pub mod replay;
 pub mod script;
 pub mod show;
 pub mod sketch;

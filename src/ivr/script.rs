@@ -13,6 +13,7 @@
 //! > filed 2611240000718                         # the store's answer; not-filed, ticket N STATE UNIT, no-ticket
 //! > no-answer 486                               # the transfer's; talked: somebody took it and has hung up
 //! > shout 着火了                                # said while nobody listens: over a prompt, at a menu, while it rings
+//! > known 康邑园停水                              # what the caller says next is about this known incident
 //! = at thanks                                   # the node where the call is
 //! ```
 //! A prompt is over when the next line needs it to be. Everything that the flow says or does must stand in the script.
@@ -304,6 +305,7 @@ impl Run {
             "no-ticket" => Input::Status(None),
             "no-answer" => Input::TransferFailed { code: word(1).parse().unwrap_or(480) },
             "talked" => Input::TransferEnded,
+            "known" => Input::Known(Incident { text: rest(), ..Incident::default() }),
             "hang-up" => Input::HungUp,
             keys if !keys.is_empty() && keys.chars().all(|key| key.is_ascii_digit() || "*#".contains(key)) => {
                 self.seen.press(self.interpreter.node(), keys);

@@ -1,5 +1,7 @@
 //! The daemon put together: configuration -> build -> spawn -> drain. Only this module sees every other.
 
+pub mod reload;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +33,8 @@ use crate::web;
 
 /// SIP events on their way to the switchboard.
 const EVENTS: usize = 4096;
+/// Wishes for other files that wait for each other; one more waits at the door.
+const RELOADS: usize = 8;
 /// How often every part is asked whether it still turns.
 const SELF_CHECK: Duration = Duration::from_secs(2);
 /// A media thread that has not turned for this long hangs.
@@ -43,6 +47,8 @@ pub struct Running {
     pub tls: Vec<SocketAddr>,
     pub web: SocketAddr,
     pub desk: Arc<Desk>,
+    /// Takes other files for new calls.
+    pub reload: mpsc::Sender<web::reload::Ask>,
     health: Health,
     sip: JoinHandle<()>,
     /// Stops SIP, which ends the switchboard.
@@ -73,6 +79,8 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         .collect::<Result<Vec<_>, _>>()?;
     let told: Vec<String> = config.main.backends.iter().map(|backend| backend.name.clone()).collect();
     let store = Store::open(&config.main.store, &config.main.state_dir, &config.main.zone, &told).await?;
+    let folder = config.version;
+    let config = reload::at_start(config, &store).await;
     let media = Media::start(&config.main.media).context("the media threads cannot be started")?;
     let asr = Asr::start(&config.main.asr, None);
     let mut others = Vec::new();
@@ -132,6 +140,9 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     others.push(("resolver", tokio::spawn(sip::task::resolve::run(handle.clone(), resolvers, stop.clone()))));
     let leave = CancellationToken::new();
     let registrar = tokio::spawn(sip::task::registrar::run(handle.clone(), leave.clone()));
+    let (reload, asks) = mpsc::channel(RELOADS);
+    let reloader = reload::Reloader::new(&config, desk.clone());
+    others.push(("reload", tokio::spawn(reloader.run(config.files.clone(), folder, asks, stop.clone()))));
     let trace = handle.trace().clone();
     let asked = handle.clone();
     let health = Health::new(checks(handle, media.clone(), store.clone()));
@@ -143,6 +154,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         metrics: metrics.clone(),
         trace,
         sip: asked,
+        reload: reload.clone(),
         zone: config.main.zone.clone(),
     };
     let serving = web::serve(listener, shown, stop.clone());
@@ -172,6 +184,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         tls,
         web,
         desk,
+        reload,
         health,
         sip,
         sip_stop,
@@ -192,6 +205,7 @@ pub fn programme(config: &Config) -> Programme {
         config.prompts.iter().map(|(id, pcm)| (id.clone(), Arc::new(Prompt::from_pcm(pcm)))).collect();
     let voice = Voice::new(config.main.tts.clone(), config.main.state_dir.join("tts"));
     Programme {
+        version: config.version,
         lines: config.lines.clone(),
         flows: config.flows.clone(),
         calendar: config.calendar.clone(),
@@ -200,6 +214,7 @@ pub fn programme(config: &Config) -> Programme {
         emergencies: config.emergencies.clone(),
         answers: config.answers.clone(),
         speaker: Speaker::new(prompts, config.texts.clone(), Some(voice)),
+        terms: config.terms.clone(),
     }
 }
 
@@ -229,15 +244,15 @@ fn checks(sip: sip::Handle, media: Media, store: Store) -> Vec<Check> {
     ]
 }
 
-impl Running {
-    /// New calls follow `config` from now on; running ones keep what they began with.
-    pub fn replace(&self, config: &Config) {
-        self.desk.sip.replace_tls(config.tls.clone());
-        self.desk.sip.replace_trunks(config.trunks.clone());
-        certificates(config);
-        self.desk.replace(programme(config));
-    }
+/// New calls follow `config` from now on; running ones keep what they began with.
+fn replace(desk: &Desk, config: &Config) {
+    desk.sip.replace_tls(config.tls.clone());
+    desk.sip.replace_trunks(config.trunks.clone());
+    certificates(config);
+    desk.replace(programme(config));
+}
 
+impl Running {
     /// Stops: no new calls (503 with Retry-After), running ones may finish within `calls.drain`, then everything is
     /// joined in order: calls, SIP, outbox, recogniser, media, store.
     pub async fn drain(self) {

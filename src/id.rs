@@ -66,6 +66,43 @@ impl FromStr for CallId {
     }
 }
 
+/// What calls follow at a time: flows, lines, prompts and all else that an admin may change while calls run, by its
+/// content (SHA-256). The same files are the same version, whoever put them there and whenever.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VersionId(pub [u8; 32]);
+
+impl VersionId {
+    /// All 64 hexadecimal digits: what the store keeps.
+    pub fn whole(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// From 64 hexadecimal digits.
+    pub fn read(text: &str) -> Option<VersionId> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
+        }
+        Some(VersionId(bytes))
+    }
+}
+
+/// The first twelve digits: what people, logs and calls' rows are shown.
+impl fmt::Display for VersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0[..6].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for VersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// A telephone number as it may stand in a log: `138****5678`.
 ///
 /// Numbers of up to seven characters (services such as 12345, our own lines) are shown whole; of all others the first
@@ -118,8 +155,16 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_refused_or_read(text in "\\PC{0,30}") {
+        fn a_version_reads_what_it_writes(bytes: [u8; 32]) {
+            let version = VersionId(bytes);
+            prop_assert_eq!(VersionId::read(&version.whole()), Some(version));
+            prop_assert!(version.whole().starts_with(&version.to_string()));
+        }
+
+        #[test]
+        fn any_text_is_refused_or_read(text in "\\PC{0,70}") {
             let _: Result<CallId, NotACallId> = text.parse();
+            let _ = VersionId::read(&text);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! the other.
 
 pub mod admission;
+pub mod diary;
 pub mod keys;
 pub mod number;
 pub mod session;

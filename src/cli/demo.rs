@@ -88,7 +88,7 @@ pub fn run(folder: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         if arguments.stay {
             eprintln!("jiesu: dial sip:12345@HOST:{port} with a softphone; stop with Ctrl-C");
-            serve::until_stopped(folder, &running).await?;
+            serve::until_stopped(&running).await?;
         }
         running.drain().await;
         Ok(Exit::Done)

@@ -12,11 +12,13 @@ mod emergency;
 mod outbox;
 mod phone;
 mod prompts;
+mod reload;
 mod serve;
 mod ticket;
 mod trace;
 mod transcribe;
 mod trunk;
+mod version;
 
 use std::path::{Path, PathBuf};
 
@@ -53,6 +55,11 @@ enum Command {
     Serve,
     /// Check the configuration: every fault with file, line, key and remedy. Exit 0 or 1.
     Check,
+    /// The running daemon takes the configuration as it is now, or says why not. Exit 0 or 1.
+    Reload(reload::Arguments),
+    /// What calls follow: versions, rollback, timed activation.
+    #[command(subcommand)]
+    Flow(version::Command),
     /// Daemon on free ports and one call on loopback; prints the ticket. Exit 0 when it was filed.
     Demo(demo::Arguments),
     /// A test telephone: calls a SIP address.
@@ -106,6 +113,8 @@ pub fn run() -> Exit {
     let ended = match arguments.command {
         Command::Serve => serve::run(config),
         Command::Check => check::run(config),
+        Command::Reload(arguments) => reload::run(config, &arguments),
+        Command::Flow(command) => version::run(config, &command),
         Command::Demo(arguments) => demo::run(config, &arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),

@@ -7,8 +7,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Exit;
 use crate::app::{self, Running};
-use crate::config;
 use crate::observe::{self, Metrics};
+use crate::web::reload::{Ask, What};
 
 pub fn run(folder: &Path) -> anyhow::Result<Exit> {
     let config = match super::load(folder) {
@@ -20,7 +20,7 @@ pub fn run(folder: &Path) -> anyhow::Result<Exit> {
     runtime()?.block_on(async {
         let running = app::start(config, metrics).await?;
         announce(&running)?;
-        until_stopped(folder, &running).await?;
+        until_stopped(&running).await?;
         running.drain().await;
         Ok(Exit::Done)
     })
@@ -52,7 +52,7 @@ pub(super) fn announce(running: &Running) -> std::io::Result<()> {
 }
 
 /// Returns on SIGTERM or SIGINT; SIGHUP takes a new configuration if it is good.
-pub(super) async fn until_stopped(folder: &Path, running: &Running) -> std::io::Result<()> {
+pub(super) async fn until_stopped(running: &Running) -> std::io::Result<()> {
     let mut term = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -60,25 +60,20 @@ pub(super) async fn until_stopped(folder: &Path, running: &Running) -> std::io::
         tokio::select! {
             _ = term.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => reload(folder, running),
+            _ = hangup.recv() => reload(running),
         }
     }
 }
 
-/// A bad configuration is refused whole, and the old one stays.
-fn reload(folder: &Path, running: &Running) {
-    // Files are read on this thread: a reload is rare, and calls run on others.
-    match config::load(folder) {
-        Ok(config) => {
-            running.replace(&config);
-            metrics::counter!("jiesu_reloads_total", "result" => "taken").increment(1);
-            tracing::info!(summary = config.summary(), "new configuration taken; running calls keep the old one");
-        }
-        Err(faults) => {
-            metrics::counter!("jiesu_reloads_total", "result" => "refused").increment(1);
-            for fault in faults.sorted() {
-                tracing::error!(%fault, "new configuration refused");
-            }
-        }
+/// Nobody waits for the answer: log and metrics tell it.
+fn reload(running: &Running) {
+    let ask = Ask {
+        what: What::Folder,
+        author: "SIGHUP".to_owned(),
+        note: String::new(),
+        answer: tokio::sync::oneshot::channel().0,
+    };
+    if running.reload.try_send(ask).is_err() {
+        tracing::warn!("SIGHUP: as many reloads as may wait are under way; the last of them sees the same files");
     }
 }

@@ -53,9 +53,21 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
 
 /// Asks the running daemon's console.
 pub(super) fn get(at: SocketAddr, path: &str) -> anyhow::Result<(u16, String)> {
+    exchange(at, &format!("GET {path} HTTP/1.0\r\nHost: {at}\r\n\r\n"), PATIENCE)
+}
+
+/// Sends it a JSON object; it may take its time to answer.
+pub(super) fn post(at: SocketAddr, path: &str, body: &str, limit: Duration) -> anyhow::Result<(u16, String)> {
+    let length = body.len();
+    let head =
+        format!("POST {path} HTTP/1.0\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: {length}");
+    exchange(at, &format!("{head}\r\n\r\n{body}"), limit)
+}
+
+fn exchange(at: SocketAddr, request: &str, limit: Duration) -> anyhow::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&at, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {at}\r\n\r\n")?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();

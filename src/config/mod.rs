@@ -4,7 +4,9 @@
 //! prompts are recorded, a trunk is listed. [`load`] opens no port and changes nothing.
 
 mod folder;
+pub mod reload;
 mod secret;
+pub mod version;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,9 @@ use jiff::tz::TimeZone;
 use crate::calendar::Calendar;
 use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
+use crate::id::VersionId;
 use crate::ivr::{Answers, Flow, Lines, Rules, SubFlows};
+use crate::sdp::Terms;
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
 use crate::written::{Faults, Source, Table, Written};
@@ -29,7 +33,13 @@ pub struct Config {
     pub folder: PathBuf,
     /// `jiesu.toml`.
     pub main: Main,
+    /// The files that calls follow, as they were read: lines, flows, prompts, catalogue, places.
+    pub files: Arc<version::Files>,
+    /// Their content's name.
+    pub version: VersionId,
     pub trunks: Trunks,
+    /// What is agreed to with the trunks that want something else than `[media]` says, by name.
+    pub terms: HashMap<String, Terms>,
     /// The certificates of `[sip.tls]` and of the trunks.
     pub tls: Tls,
     pub lines: Lines,
@@ -53,6 +63,11 @@ impl Config {
         let faults = Faults::default();
         self.tls.certificates().iter().filter_map(|certificate| certificate.fault(now)).for_each(|f| faults.add(f));
         faults
+    }
+
+    /// What is agreed to with this trunk.
+    pub fn terms_of(&self, trunk: &str) -> Terms {
+        self.terms.get(trunk).unwrap_or(&self.main.media.terms).clone()
     }
 
     /// One line for people: what was read.
@@ -79,6 +94,7 @@ pub struct Main {
     pub store: store::Config,
     pub backends: Vec<backend::Config>,
     pub web: web::Config,
+    pub reload: reload::Reload,
     pub log: observe::Config,
 }
 
@@ -100,30 +116,57 @@ pub fn load_main(folder: &Path) -> Result<Main, Faults> {
 /// # Errors
 /// Every fault of every file.
 pub fn load(folder: &Path) -> Result<Config, Faults> {
-    let faults = Faults::default();
-    let config = read(folder, &faults);
-    match config {
-        Some(config) if faults.is_empty() => Ok(config),
-        _ => Err(faults),
-    }
+    load_with(folder, folder)
 }
 
-fn read(folder: &Path, faults: &Faults) -> Option<Config> {
+/// As [`load`], but what calls follow ([`version::Files`]) is read from `followed`: a version that is not the folder's.
+///
+/// # Errors
+/// Every fault of every file.
+pub fn load_with(folder: &Path, followed: &Path) -> Result<Config, Faults> {
+    for _ in 0..ATTEMPTS {
+        let files = version::Files::read(followed);
+        let faults = Faults::default();
+        let config = read(folder, followed, &files, &faults);
+        // Files are read one after the other: somebody may be saving them, and half a change is no version.
+        if version::Files::read(followed).id() == files.id() {
+            return match config {
+                Some(config) if faults.is_empty() => Ok(config),
+                _ => Err(faults),
+            };
+        }
+    }
+    let faults = Faults::default();
+    faults.file(followed, "its files change while they are read", "reload again when they are saved");
+    Err(faults)
+}
+
+/// How often a folder is read that changes under the reader.
+const ATTEMPTS: u32 = 3;
+
+fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults) -> Option<Config> {
     let main = folder::one(folder, "jiesu.toml", faults).and_then(|source| read_main(folder, &source, faults));
     let trunks = folder::all(folder, "trunks", "toml", faults);
     let unlisted = main.as_ref().map(|main| main.sip.unlisted).unwrap_or_default();
-    let trunks = Trunks::read(&trunks, unlisted, faults, &|from| secret::password(folder, from));
+    let common = main.as_ref().map(|main| main.media.terms.clone()).unwrap_or_default();
+    let mut terms = HashMap::new();
+    let password = |from: &_| secret::password(folder, from);
+    let trunks = Trunks::read(&trunks, unlisted, faults, &password, &mut |trunk, file| {
+        let Some(mut table) = file.table("media") else { return };
+        terms.insert(trunk.to_owned(), media::Preferences::read(&mut table).over(&common));
+        table.finish();
+    });
     let read = |name: &str| folder::bytes(folder, name);
     let tls = main.as_ref().map(|main| Tls::load(&main.sip.tls, &trunks, &read, faults)).unwrap_or_default();
-    let lines = folder::one(folder, "lines.toml", faults).map(|source| Lines::read(&source, faults));
-    let calendar = Calendar::read(&folder::any(folder, "calendar", "toml", faults), faults);
-    let subs = SubFlows::read(&folder::any(folder, "flows/sub", "toml", faults), faults);
-    let flows = folder::all(folder, "flows", "toml", faults);
+    let lines = folder::one(followed, "lines.toml", faults).map(|source| Lines::read(&source, faults));
+    let calendar = Calendar::read(&folder::any(followed, "calendar", "toml", faults), faults);
+    let subs = SubFlows::read(&folder::any(followed, "flows/sub", "toml", faults), faults);
+    let flows = folder::all(followed, "flows", "toml", faults);
     let flows: Vec<Flow> = flows.iter().filter_map(|source| Flow::read_with(source, &subs, faults)).collect();
     let flows: HashMap<String, Arc<Flow>> =
         flows.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
-    let catalogue = Catalogue::read(&folder::all(folder, "catalogue", "toml", faults), faults);
-    let places = Places::read(&folder::all(folder, "places", "toml", faults), faults);
+    let catalogue = Catalogue::read(&folder::all(followed, "catalogue", "toml", faults), faults);
+    let places = Places::read(&folder::all(followed, "places", "toml", faults), faults);
     let lines = lines?;
     for line in lines.iter() {
         let Written { value: flow, place, key } = &line.flow;
@@ -134,17 +177,20 @@ fn read(folder: &Path, faults: &Faults) -> Option<Config> {
             faults.at(place, key, format!("flow \"{flow}\" does not exist"), remedy);
         }
     }
-    let rules = folder::one(folder, "emergency.toml", faults).map(|source| Rules::read(&source, faults));
+    let rules = folder::one(followed, "emergency.toml", faults).map(|source| Rules::read(&source, faults));
     let rules = rules.unwrap_or_default();
-    let answers = Answers::read(&folder::all(folder, "answers", "toml", faults), faults);
+    let answers = Answers::read(&folder::any(followed, "answers", "toml", faults), faults);
     goes(&flows, &rules, faults);
     hints(&flows, &rules, &catalogue, faults);
     targets(&flows, &rules, &trunks, faults);
-    let (prompts, texts) = prompts(folder, &lines, &flows, &rules, faults);
+    let (prompts, texts) = prompts(followed, &lines, &flows, &rules, faults);
     Some(Config {
         folder: folder.to_owned(),
         main: main?,
+        version: files.id(),
+        files: Arc::new(files.clone()),
         trunks,
+        terms,
         tls,
         lines,
         flows,
@@ -277,6 +323,7 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         tts: section("tts")?.read(tts::Config::read),
         store: section("store")?.read(store::Config::read),
         web: section("web")?.read(web::Config::read),
+        reload: section("reload")?.read(reload::Reload::read),
         log: section("log")?.read(observe::Config::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),
         state_dir,
@@ -370,8 +417,8 @@ mod tests {
             format!("{:?}", (&full.asr, &full.tts, &full.store))
         );
         assert_eq!(
-            format!("{:?}", (&bare.web, &bare.log, &bare.state_dir)),
-            format!("{:?}", (&full.web, &full.log, &full.state_dir))
+            format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.state_dir)),
+            format!("{:?}", (&full.web, &full.log, &full.reload, &full.state_dir))
         );
         let retries =
             |main: &Main| main.backends.iter().map(|b| (b.kind.clone(), b.retry, b.at_once)).collect::<Vec<_>>();

@@ -106,6 +106,7 @@ mod tests {
                 display: None,
                 trunk: "local".into(),
                 user_to_user: None,
+                version: None,
                 began,
                 answered: began,
             },

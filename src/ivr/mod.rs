@@ -14,6 +14,7 @@ pub mod digits;
 pub mod emergency;
 pub mod flow;
 pub mod interpreter;
+pub mod journal;
 pub mod lines;
 pub mod parse;
 pub mod script;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{CallRow, Error, Failure, SegmentRow, Store, Unsettled, Write, known, millis, span, tickets, time};
+use super::{CallRow, Error, Failure, Past, SegmentRow, Store, Unsettled, Write, known, millis, span, tickets, time};
 use crate::id::CallId;
 use crate::ticket::Event;
 
@@ -32,6 +32,34 @@ impl Store {
     /// All keys pressed so far, so that a crash forgets none.
     pub async fn keys(&self, call: CallId, keys: &str) -> Result<(), Error> {
         self.write(Keyed { call, keys: keys.to_owned() }).await
+    }
+
+    /// How the call went, step by step ([`crate::ivr::journal`]).
+    pub async fn journal(&self, call: CallId, journal: &str) -> Result<(), Error> {
+        self.write(Went { call, journal: journal.to_owned() }).await
+    }
+
+    /// Calls that began at `since` or later and are over, the oldest first, with their journals; go on with the last
+    /// one's beginning and id.
+    pub async fn past_calls(&self, since: Timestamp, after: Option<CallId>, limit: u32) -> Result<Vec<Past>, Error> {
+        let sql = "SELECT c.*, t.id AS ticket, t.hints FROM calls c LEFT JOIN tickets t ON t.call = c.id
+                   WHERE c.began >= ?1 AND (c.began, c.id) > (?1, ?2) AND c.ended IS NOT NULL
+                   ORDER BY c.began, c.id LIMIT ?3";
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        let mut db = self.reader().await?;
+        let rows = sqlx::query(sql).bind(millis(since)).bind(after).bind(limit).fetch_all(&mut *db).await;
+        let mut list = Vec::new();
+        for row in rows.map_err(|error| self.sort(&error))? {
+            let (call, keys) = self.call(&row)?;
+            let get = |column| row.try_get::<Option<String>, _>(column).map_err(|error| self.sort(&error));
+            let (journal, hints) = (get("journal")?, get("hints")?);
+            let hints = hints.map(|hints| known("hints", serde_json::from_str(&hints))).transpose()?;
+            let ticket = row.try_get::<Option<i64>, _>("ticket").map_err(|error| self.sort(&error))?;
+            let ticket = ticket.map(tickets::number).transpose()?;
+            let segments = self.segments_of(&mut db, call.id).await?;
+            list.push(Past { call, keys, segments, journal, ticket, hints });
+        }
+        Ok(list)
     }
 
     /// The call is over; the first end stands.
@@ -98,7 +126,8 @@ impl Store {
         let id = known("a call's id", id.parse())?;
         let (began, answered) = (time(began)?, time(answered)?);
         let user_to_user = row.try_get("user_to_user").map_err(|error| self.sort(&error))?;
-        Ok((CallRow { id, line, caller, display, trunk, user_to_user, began, answered }, keys))
+        let version = row.try_get("version").map_err(|error| self.sort(&error))?;
+        Ok((CallRow { id, line, caller, display, trunk, user_to_user, version, began, answered }, keys))
     }
 
     pub(super) async fn segments_of(&self, db: &mut SqliteConnection, call: CallId) -> Result<Vec<SegmentRow>, Error> {
@@ -135,8 +164,8 @@ impl Write for Began {
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         let row = &self.0;
         sqlx::query(
-            "INSERT INTO calls (id, line, caller, display, trunk, user_to_user, began, answered)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO calls (id, line, caller, display, trunk, user_to_user, version, began, answered)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         )
         .bind(row.id.to_string())
         .bind(&row.line)
@@ -144,6 +173,7 @@ impl Write for Began {
         .bind(&row.display)
         .bind(&row.trunk)
         .bind(&row.user_to_user)
+        .bind(&row.version)
         .bind(millis(row.began))
         .bind(millis(row.answered))
         .execute(db)
@@ -230,6 +260,20 @@ impl Write for Keyed {
     async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
         let sql = "UPDATE calls SET keys = ? WHERE id = ?";
         sqlx::query(sql).bind(&self.keys).bind(self.call.to_string()).execute(db).await?;
+        Ok(())
+    }
+}
+
+struct Went {
+    call: CallId,
+    journal: String,
+}
+
+impl Write for Went {
+    type Out = ();
+    async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
+        let sql = "UPDATE calls SET journal = ? WHERE id = ?";
+        sqlx::query(sql).bind(&self.journal).bind(self.call.to_string()).execute(db).await?;
         Ok(())
     }
 }

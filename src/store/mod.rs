@@ -27,6 +27,7 @@ mod questions;
 mod readers;
 mod rows;
 mod tickets;
+mod versions;
 mod writer;
 
 #[cfg(test)]

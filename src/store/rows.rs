@@ -1,12 +1,13 @@
 //! What the store takes and gives: plain rows, no SQL.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::id::CallId;
+use crate::id::{CallId, VersionId};
 use crate::ticket::{Event, How, Number, State, Text};
 
 /// A call, written when it is answered.
@@ -22,6 +23,8 @@ pub struct CallRow {
     pub trunk: String,
     /// What the caller's side gave along for ours (User-to-User, RFC 7433), as written.
     pub user_to_user: Option<String>,
+    /// The version of flows and prompts that it follows to its end ([`crate::id::VersionId`], as people are shown it).
+    pub version: Option<String>,
     pub began: Timestamp,
     pub answered: Timestamp,
 }
@@ -203,6 +206,19 @@ pub struct Unsettled {
     pub segments: Vec<SegmentRow>,
 }
 
+/// A call that is over, and how it went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    pub call: CallRow,
+    pub keys: String,
+    pub segments: Vec<SegmentRow>,
+    /// As [`crate::ivr::journal`] writes it; `None` for calls that a crash cut off, and for those before journals were kept.
+    pub journal: Option<String>,
+    pub ticket: Option<Number>,
+    /// What the flow knew besides the words, where there is a ticket.
+    pub hints: Option<serde_json::Value>,
+}
+
 /// A ticket whose text is pending.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pending {
@@ -212,4 +228,65 @@ pub struct Pending {
     pub tries: u32,
     pub hints: serde_json::Value,
     pub segments: Vec<SegmentRow>,
+}
+
+/// A version of what calls follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionRow {
+    /// What people call it: 1, 2, 3, ...
+    pub number: i64,
+    pub id: VersionId,
+    /// When it was first seen.
+    pub saved: Timestamp,
+    pub author: String,
+    pub note: String,
+    /// Its files and the hashes of their contents.
+    pub files: BTreeMap<String, String>,
+}
+
+/// What became of an activation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActivationState {
+    Waiting,
+    Taken,
+    /// It did not check when its time came.
+    Refused,
+    /// Somebody changed their mind.
+    Withdrawn,
+}
+
+impl ActivationState {
+    const ALL: [ActivationState; 4] =
+        [ActivationState::Waiting, ActivationState::Taken, ActivationState::Refused, ActivationState::Withdrawn];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            ActivationState::Waiting => "waiting",
+            ActivationState::Taken => "taken",
+            ActivationState::Refused => "refused",
+            ActivationState::Withdrawn => "withdrawn",
+        }
+    }
+
+    pub fn read(word: &str) -> Option<ActivationState> {
+        ActivationState::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// That a version became, or shall become, the one that new calls follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActivationRow {
+    /// 0 in a row that is not written yet.
+    pub id: i64,
+    /// The version's number.
+    pub version: i64,
+    pub due: Timestamp,
+    pub state: ActivationState,
+    pub author: String,
+    pub note: String,
+    /// Why it was refused.
+    pub why: Option<String>,
+    /// What the configuration folder held when it was taken.
+    pub folder: Option<VersionId>,
 }

@@ -20,6 +20,7 @@ fn call(n: u128) -> CallRow {
         display: Some("\u{1b}[2J邻居".into()),
         trunk: "local".into(),
         user_to_user: Some("48656c6c6f;encoding=hex".into()),
+        version: Some("0a1b2c3d4e5f".into()),
         began: at("2026-11-24T01:02:03Z"),
         answered: at("2026-11-24T01:02:04Z"),
     }

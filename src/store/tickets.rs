@@ -198,7 +198,7 @@ impl Kept {
     }
 }
 
-fn number(id: i64) -> Result<Number, Error> {
+pub(super) fn number(id: i64) -> Result<Number, Error> {
     Number::from_key(id).ok_or_else(|| Error::Fault(format!("{id} in the database is no ticket number")))
 }
 

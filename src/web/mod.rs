@@ -1,8 +1,10 @@
-//! What the daemon shows over HTTP: health for machines and metrics for Prometheus.
+//! What the daemon shows over HTTP: health for machines and metrics for Prometheus, and what an admin on this machine
+//! may ask of it.
 //!
 //! One thin file per page or resource. Nothing here decides anything about calls.
 
 mod health;
+pub mod reload;
 mod trace;
 mod trunks;
 
@@ -10,6 +12,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::observe::{Health, Metrics};
@@ -47,13 +50,20 @@ pub struct Shown {
     pub trace: crate::sip::Trace,
     /// Asked how the trunks do.
     pub sip: crate::sip::Handle,
+    /// Takes other files for new calls.
+    pub reload: mpsc::Sender<reload::Ask>,
     /// The time zone that people here read.
     pub zone: jiff::tz::TimeZone,
 }
 
 /// The routes.
 pub fn router(shown: Shown) -> Router {
-    Router::new().merge(health::routes()).merge(trace::routes()).merge(trunks::routes()).with_state(shown)
+    Router::new()
+        .merge(health::routes())
+        .merge(trace::routes())
+        .merge(trunks::routes())
+        .merge(reload::routes())
+        .with_state(shown)
 }
 
 /// Serves until `stop`; requests under way are finished.
@@ -61,5 +71,6 @@ pub fn router(shown: Shown) -> Router {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, shown: Shown, stop: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router(shown)).with_graceful_shutdown(stop.cancelled_owned()).await
+    let service = router(shown).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
 }

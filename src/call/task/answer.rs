@@ -24,6 +24,7 @@ use super::early::Early;
 use super::invitation::Invitation;
 use super::spoken::Spoken;
 use super::{Desk, bridge, early};
+use crate::call::diary::Diary;
 use crate::call::keys;
 use crate::call::session::{Input, Output, Session};
 
@@ -63,6 +64,8 @@ struct Call<'a> {
     desk: &'a Arc<Desk>,
     invitation: Invitation,
     session: Session,
+    diary: Diary,
+    answered: Instant,
     leg: Leg,
     clerk: Clerk,
     back: JoinSet<Back>,
@@ -101,7 +104,8 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
             return refuse(desk, &invitation, 503, "Service Unavailable", "no_port", remedy).await;
         }
     };
-    let mut ours = sdp::Ours::new(invitation.address, leg.local().port(), &desk.terms, super::secret());
+    let terms = invitation.programme.terms.get(&invitation.trunk).unwrap_or(&desk.terms);
+    let mut ours = sdp::Ours::new(invitation.address, leg.local().port(), terms, super::secret());
     let body = match &invitation.offer {
         Some(offer) => match sdp::answer_bytes(offer, &ours) {
             Ok(answered) => {
@@ -153,6 +157,7 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         display: invitation.display.clone(),
         trunk: invitation.trunk.clone(),
         user_to_user: invitation.user_to_user.clone(),
+        version: Some(invitation.programme.version.to_string()),
         began: invitation.began,
         answered: Timestamp::now(),
     }));
@@ -168,6 +173,8 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         desk,
         invitation,
         session,
+        diary: Diary::default(),
+        answered: Instant::now(),
         leg,
         clerk,
         back: JoinSet::new(),
@@ -257,10 +264,12 @@ impl Call<'_> {
                 }
             };
             if let Some(input) = input {
+                self.diary.input(self.answered.elapsed(), &input);
                 self.session.input(Input::Around(self.desk.around()));
                 self.session.input(input);
             }
             while let Some(output) = self.session.poll() {
+                self.diary.output(self.answered.elapsed(), &output);
                 self.act(output).await;
             }
         }
@@ -493,6 +502,7 @@ impl Call<'_> {
                 metrics::counter!("jiesu_calls_ended_total", "why" => why).increment(1);
                 let reason = self.reason.take();
                 tracing::info!(call = %self.invitation.id, why, reason, ticket = self.session.record().number, "over");
+                self.clerk.write(Job::Journal(self.diary.journal().to_string()));
                 if !self.clerk.write(Job::Ended { why, reason, at: Timestamp::now() }) {
                     self.over = true;
                 }

@@ -156,7 +156,13 @@ fn over(desk: &Desk, passenger: &Passenger<'_>, uri: &Uri<'_>, trunk: &Trunk) ->
         display: passenger.withheld.then(|| "Anonymous".to_owned()),
         withheld: passenger.withheld,
         ring: desk.config.transfer_ring,
-        over: Some(Over { trunk: trunk.name.clone(), number, further: further.to_vec(), silence: trunk.silence }),
+        over: Some(Over {
+            terms: desk.programme().terms.get(&*trunk.name).cloned(),
+            trunk: trunk.name.clone(),
+            number,
+            further: further.to_vec(),
+            silence: trunk.silence,
+        }),
     })
 }
 

@@ -33,6 +33,8 @@ pub enum Job {
         index: u32,
         text: String,
     },
+    /// How it went, step by step.
+    Journal(String),
     File(Box<Matter>),
     /// A question to which there is no answer.
     Unanswered(String),
@@ -117,6 +119,10 @@ async fn work(
             }
             Job::Unanswered(question) => {
                 note("question", call, desk.store.unanswered(call, &question, Timestamp::now()).await);
+                None
+            }
+            Job::Journal(journal) => {
+                note("journal", call, desk.store.journal(call, &journal).await);
                 None
             }
             Job::File(matter) => Some(Done::Filed(file(&desk, &programme, &matter).await)),

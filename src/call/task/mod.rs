@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::asr::Asr;
 use crate::calendar::Calendar;
 use crate::catalogue::{Catalogue, Places};
-use crate::id::{CallId, Masked};
+use crate::id::{CallId, Masked, VersionId};
 use crate::ivr::{Answers, Around, Flow, Lines, Rules};
 use crate::media::Media;
 use crate::sdp::{self, Terms};
@@ -84,6 +84,8 @@ impl Config {
 
 /// What an admin may change while calls run: a call keeps the version that it began with.
 pub struct Programme {
+    /// Which version this is: every call's row names the one that it followed.
+    pub version: VersionId,
     pub lines: Lines,
     pub flows: HashMap<String, Arc<Flow>>,
     pub calendar: Arc<Calendar>,
@@ -93,6 +95,8 @@ pub struct Programme {
     pub emergencies: Arc<Rules>,
     pub answers: Arc<Answers>,
     pub speaker: Speaker,
+    /// What is agreed to with the trunks that want something of their own, by name.
+    pub terms: HashMap<String, Terms>,
 }
 
 /// Everything that calls share.

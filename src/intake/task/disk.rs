@@ -111,6 +111,7 @@ pub(super) fn orphan(id: CallId, began: Timestamp) -> Unsettled {
         display: None,
         trunk: "unknown".to_owned(),
         user_to_user: None,
+        version: None,
         began,
         answered: began,
     };

@@ -44,6 +44,7 @@ fn call(n: u128) -> CallRow {
         display: None,
         trunk: "local".into(),
         user_to_user: None,
+        version: None,
         began,
         answered: began,
     }

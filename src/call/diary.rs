@@ -1,0 +1,125 @@
+//! The call's journal while it goes on: which of the session's inputs and outputs are steps of the caller's way.
+//!
+//! Pure. Follows what is awaited just closely enough to tell a key during a prompt from one after it, and a silence from
+//! any other deadline.
+
+use std::time::Duration;
+
+use super::session::{Input, Output};
+use crate::ivr::journal::{Journal, Step};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Diary {
+    journal: Journal,
+    at: At,
+}
+
+/// What the caller is doing, as far as commands tell.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// Waits for us.
+    #[default]
+    Waits,
+    /// Hears this play.
+    Hears(u32),
+    /// May press keys.
+    MayPress,
+    /// May speak, in answer to this listen.
+    MaySpeak(u32),
+    /// Waits for the words of this utterance.
+    Said(usize),
+}
+
+impl Diary {
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Before the session is told.
+    pub fn input(&mut self, now: Duration, input: &Input) {
+        let step = match input {
+            Input::Digit(key) => Some(Step::Key { key: *key, early: matches!(self.at, At::Hears(_)) }),
+            Input::PlayDone { play } => {
+                if self.at == At::Hears(*play) {
+                    self.at = At::MayPress;
+                }
+                None
+            }
+            Input::NoInput { listen } if self.at == At::MaySpeak(*listen) => Some(Step::Silence),
+            Input::Segment(segment) if segment.speech.is_zero() && self.at == At::MaySpeak(segment.listen) => {
+                Some(Step::Silence)
+            }
+            Input::Recognised { index, text } if self.at == At::Said(*index) => {
+                self.at = At::Waits;
+                Some(match text {
+                    None => Step::Pending(*index as u32),
+                    Some(text) if text.is_empty() => Step::Silence,
+                    Some(_) => Step::Said(*index as u32),
+                })
+            }
+            Input::Deadline if self.at == At::MayPress => Some(Step::Silence),
+            Input::Filed { .. } => Some(Step::Filed),
+            Input::FileFailed => Some(Step::NotFiled),
+            Input::Status(report) => Some(Step::Ticket(report.clone())),
+            Input::TransferFailed { code } => Some(Step::NoAnswer(*code)),
+            Input::TransferEnded => Some(Step::Talked),
+            Input::Ended { why } => Some(Step::End((*why).to_owned())),
+            _ => None,
+        };
+        if let Some(step) = step {
+            self.journal.add(now, step);
+        }
+    }
+
+    /// Before a command is carried out.
+    pub fn output(&mut self, now: Duration, output: &Output) {
+        match output {
+            Output::Play { play, .. } => self.at = At::Hears(*play),
+            Output::StopPlay => self.at = At::MayPress,
+            Output::Listen { listen, .. } => self.at = At::MaySpeak(*listen),
+            Output::StopListen => self.at = At::Waits,
+            Output::Recognise { index } => self.at = At::Said(*index),
+            Output::Transfer { target, .. } => self.journal.add(now, Step::Transfer(target.clone())),
+            Output::Note(line) => {
+                if let Some(name) = line.strip_prefix("node ") {
+                    self.journal.add(now, Step::Node(name.to_owned()));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_silences_and_words_are_told_apart() {
+        let mut diary = Diary::default();
+        let second = Duration::from_secs;
+        let play = |play| Output::Play { play, say: Vec::new(), barge_in: true };
+        diary.output(second(0), &Output::Note("node ask".into()));
+        diary.output(second(0), &play(1));
+        diary.input(second(1), &Input::Digit('2'));
+        diary.output(second(1), &Output::StopPlay);
+        diary.output(second(1), &play(2));
+        diary.input(second(2), &Input::PlayDone { play: 1 }); // of the one before: says nothing
+        diary.input(second(2), &Input::Deadline); // not a silence: a prompt plays
+        diary.input(second(3), &Input::PlayDone { play: 2 });
+        diary.input(second(9), &Input::Deadline);
+        diary.input(second(10), &Input::Digit('3'));
+        let times = (second(1), second(1), second(1));
+        diary.output(second(11), &Output::Listen { listen: 1, no_input: times.0, silence: times.1, max: times.2 });
+        diary.input(second(12), &Input::Deadline);
+        diary.output(second(12), &Output::Recognise { index: 0 });
+        diary.input(second(13), &Input::Deadline); // one moment, please
+        diary.output(second(13), &Output::Note("too many steps".into()));
+        diary.input(second(14), &Input::Recognised { index: 0, text: Some("停水".into()) });
+        diary.input(second(15), &Input::Recognised { index: 0, text: Some("停水".into()) });
+        diary.input(second(16), &Input::Ended { why: "caller" });
+        let written = "0 node ask\n1000 key !2\n9000 silence\n10000 key 3\n14000 said 0\n16000 end caller\n";
+        assert_eq!(diary.journal().to_string(), written);
+    }
+}

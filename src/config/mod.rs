@@ -179,7 +179,7 @@ fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults)
     }
     let rules = folder::one(followed, "emergency.toml", faults).map(|source| Rules::read(&source, faults));
     let rules = rules.unwrap_or_default();
-    let answers = Answers::read(&folder::any(followed, "answers", "toml", faults), faults);
+    let answers = Answers::read(&folder::all(followed, "answers", "toml", faults), faults);
     goes(&flows, &rules, faults);
     hints(&flows, &rules, &catalogue, faults);
     targets(&flows, &rules, &trunks, faults);

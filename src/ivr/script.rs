@@ -38,14 +38,6 @@ pub struct Mismatch {
     pub what: String,
 }
 
-/// Holds the conversation; gives the nodes that it came through.
-///
-/// # Errors
-/// The first line where script and flow part.
-pub fn run(flow: &Arc<Flow>, calendar: &Arc<Calendar>, script: &str) -> Result<BTreeSet<String>, Mismatch> {
-    run_in(&World { calendar: calendar.clone(), ..World::default() }, flow, script)
-}
-
 /// What the flow finds around it beside its own file.
 #[derive(Debug, Clone, Default)]
 pub struct World {
@@ -54,12 +46,13 @@ pub struct World {
     pub answers: Arc<Answers>,
 }
 
-/// As [`run`], with emergencies and answers.
+/// Holds the conversation; gives the nodes that it came through.
 ///
 /// # Errors
-/// As [`run`].
-pub fn run_in(world: &World, flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<String>, Mismatch> {
-    let mut run = Run::new(flow, world, Context { line: "12345".to_owned(), ..Context::default() });
+/// The first line where script and flow part.
+pub fn run(world: &World, flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<String>, Mismatch> {
+    let usual = Context { line: "12345".to_owned(), ..Context::default() };
+    let mut run = Run::new(flow, world, usual);
     let mut begun = false;
     let mut last = 0;
     for (i, text) in script.lines().enumerate() {
@@ -67,7 +60,9 @@ pub fn run_in(world: &World, flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<
         let words = words(text);
         let Some((first, rest)) = words.split_first() else { continue };
         let step = match first.text.as_str() {
-            "call" if !begun => context(rest).map(|context| run = Run::new(flow, world, context)),
+            "call" if !begun => {
+                context(rest).map(|context| run = Run::new(flow, world, context))
+            }
             "<" => run.says(rest),
             ">" => run.tell(rest),
             "=" => run.does(rest),
@@ -162,8 +157,8 @@ struct Run {
 
 impl Run {
     fn new(flow: &Arc<Flow>, world: &World, context: Context) -> Run {
-        let context = Context { calendar: world.calendar.clone(), ..context };
         let around = context.around;
+        let context = Context { calendar: world.calendar.clone(), ..context };
         let interpreter = Interpreter::new(flow.clone(), context);
         let interpreter = interpreter.watch(world.rules.clone()).informed(world.answers.clone());
         let (effects, seen) = (VecDeque::new(), BTreeSet::new());
@@ -287,8 +282,6 @@ impl Run {
                     _ => Input::NoInput,
                 }
             }
-            "shout" if self.hearing == Hearing::Nothing => Input::Overheard { text: rest(), spoken: String::new() },
-            "shout" => return Err("it is listened for: write say".to_owned()),
             "recorded" | "silence" if self.hearing == Hearing::Message => {
                 self.hearing = Hearing::Nothing;
                 if word(0) == "recorded" { Input::Heard(Heard::Pending) } else { Input::NoInput }
@@ -298,6 +291,8 @@ impl Run {
                 self.input(Input::Around(Around { now, ..self.around }));
                 return Ok(());
             }
+            "shout" if self.hearing == Hearing::Nothing => Input::Overheard { text: rest(), spoken: String::new() },
+            "shout" => return Err("it is listened for: write say".to_owned()),
             "say" | "pending" | "recorded" => return Err("nobody listens".to_owned()),
             "silence" if self.timed => Input::Deadline,
             "silence" => return Err("nothing is waited for".to_owned()),

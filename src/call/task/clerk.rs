@@ -117,12 +117,12 @@ async fn work(
                 note("text", call, desk.store.segment_text(call, index, &text).await);
                 None
             }
-            Job::Unanswered(question) => {
-                note("question", call, desk.store.unanswered(call, &question, Timestamp::now()).await);
-                None
-            }
             Job::Journal(journal) => {
                 note("journal", call, desk.store.journal(call, &journal).await);
+                None
+            }
+            Job::Unanswered(question) => {
+                note("question", call, desk.store.unanswered(call, &question, Timestamp::now()).await);
                 None
             }
             Job::File(matter) => Some(Done::Filed(file(&desk, &programme, &matter).await)),

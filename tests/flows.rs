@@ -67,7 +67,7 @@ fn every_script_holds_and_together_they_come_through_every_node() {
 /// There is one to copy from for every word that a node may do: in the shipped flow or in the example.
 #[test]
 fn every_kind_of_node_is_shown() {
-    let text = |path| fs::read_to_string(file(path).file()).expect("a flow");
+    let text = |path: &str| fs::read_to_string(file(path).file()).expect("a flow");
     let files = ["flows/main.toml", "examples/flows/every-kind.toml", "examples/flows/sub/identity.toml"];
     let all: String = files.iter().map(|path| text(&format!("config/{path}"))).collect();
     for kind in jiesu::ivr::flow::KINDS {

@@ -11,15 +11,17 @@ use crate::house::baresip::Phone;
 use crate::house::speech::{emergency, say};
 use crate::house::{Daemon, Plan, draw, has, hear, in_own_network, jiesu, root, skip};
 
-/// The first target is dead, the second is a baresip that answers.
+/// The first target is dead, the next is a baresip that answers.
 fn plan() -> Plan {
     let edits = [("# transfer_ring = \"30s\"", "transfer_ring = \"5s\"")];
     let shipped = std::fs::read_to_string(root().join("config/emergency.toml")).expect("the shipped rules");
-    let (dead, alive) = ("@127.0.0.1:5061\"", "@127.0.0.1:5062\"");
+    let alive = "\"sip:police@127.0.0.1:5062\"";
     let mut rules = String::new();
     for line in shipped.lines() {
-        let to_us = ["110 = ", "operator = "].iter().any(|name| line.starts_with(name)) && line.ends_with(dead);
-        rules.push_str(&if to_us { line.replace(dead, alive) } else { line.to_owned() });
+        match ["110 = ", "operator = "].iter().find(|name| line.starts_with(**name)) {
+            Some(name) => rules.push_str(&format!("{name}{alive}")),
+            None => rules.push_str(line),
+        }
         rules.push('\n');
     }
     assert_eq!(rules.matches(alive).count(), 2, "the shipped targets have moved");

@@ -54,6 +54,8 @@ pub enum Input {
         code: u16,
     },
     TransferEnded,
+    /// A known incident concerns the caller: their words tell it.
+    Known(ivr::Incident),
     /// The interpreter's deadline.
     Deadline,
     /// What time it is, and how busy the daemon.
@@ -129,6 +131,8 @@ pub enum Output {
     Deadline(Option<Duration>),
     /// File the ticket from [`Session::record`].
     File,
+    /// The caller wants to be added to the incident that concerns them.
+    Join,
     /// The caller's last ticket.
     LookUp,
     Transfer {
@@ -337,6 +341,7 @@ impl Session {
                 self.out.push_back(Output::Play { play: MOMENT, say, barge_in: true });
             }
             Input::Deadline => self.tell(ivr::Input::Deadline),
+            Input::Known(incident) => self.interpreter.input(ivr::Input::Known(incident)),
             Input::Around(around) => self.interpreter.input(ivr::Input::Around(around)),
             Input::Inactive => {
                 if matches!(self.life, Life::Ringing | Life::Up) {
@@ -444,7 +449,11 @@ impl Session {
         if self.life != Life::Up {
             return;
         }
+        let joined = self.interpreter.joined();
         self.interpreter.input(input);
+        if self.interpreter.joined() && !joined {
+            self.out.push_back(Output::Join);
+        }
         while let Some(output) = self.interpreter.poll() {
             // The flow goes on without the text (a key was pressed): the deadline is its own again.
             if !matches!(output, ivr::Output::Note(_) | ivr::Output::Emergency { .. }) {

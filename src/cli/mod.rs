@@ -9,10 +9,13 @@ mod check;
 mod classify;
 mod demo;
 mod emergency;
+mod flow;
+mod incident;
 mod outbox;
 mod phone;
 mod prompts;
 mod reload;
+mod replay;
 mod serve;
 mod ticket;
 mod trace;
@@ -57,9 +60,9 @@ enum Command {
     Check,
     /// The running daemon takes the configuration as it is now, or says why not. Exit 0 or 1.
     Reload(reload::Arguments),
-    /// What calls follow: versions, rollback, timed activation.
+    /// Look at a flow, and what calls follow: tree, picture, conversations, changes; versions, rollback, activation.
     #[command(subcommand)]
-    Flow(version::Command),
+    Flow(flow::Command),
     /// Daemon on free ports and one call on loopback; prints the ticket. Exit 0 when it was filed.
     Demo(demo::Arguments),
     /// A test telephone: calls a SIP address.
@@ -67,6 +70,9 @@ enum Command {
     /// Tickets in the store.
     #[command(subcommand)]
     Ticket(ticket::Command),
+    /// Known incidents: callers from there hear of them first.
+    #[command(subcommand)]
+    Incident(incident::Command),
     /// What waits to be sent to the backends.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -114,10 +120,11 @@ pub fn run() -> Exit {
         Command::Serve => serve::run(config),
         Command::Check => check::run(config),
         Command::Reload(arguments) => reload::run(config, &arguments),
-        Command::Flow(command) => version::run(config, &command),
+        Command::Flow(command) => flow::run(config, &command),
         Command::Demo(arguments) => demo::run(config, &arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),
+        Command::Incident(command) => incident::run(config, &command),
         Command::Outbox(command) => outbox::run(config, &command),
         Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Trunk(command) => trunk::run(config, &command),

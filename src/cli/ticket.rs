@@ -326,6 +326,8 @@ mod tests {
             ]),
             keys: "2".into(),
             recordings: vec![Recording { file: "r/001.wav".into(), duration_s: 4.2, text: None, error: None }],
+            incident: None,
+            parent: None,
         }
     }
 

@@ -27,6 +27,8 @@ const RECOGNISE: Duration = Duration::from_secs(45);
 const STORE: Duration = Duration::from_secs(8);
 /// A choice in words is cut off here.
 const A_CHOICE: Duration = Duration::from_secs(15);
+/// The variable that says that the caller wants to be added to the known incident.
+pub const JOINED: &str = "joined";
 /// Steps that a caller has left after `too_long`.
 const LAST_STEPS: u32 = 32;
 
@@ -149,6 +151,11 @@ impl Interpreter {
         &self.hints
     }
 
+    /// Whether the caller has chosen to be added to the incident that concerns them: the flow sets [`JOINED`].
+    pub fn joined(&self) -> bool {
+        self.context.incident.is_some() && self.variables.get(JOINED).is_some_and(|value| !value.is_empty())
+    }
+
     pub fn poll(&mut self) -> Option<Output> {
         self.out.pop_front()
     }
@@ -161,6 +168,7 @@ impl Interpreter {
             (Input::HungUp, _) => self.rest(At::Over, None),
             (_, At::Over) => {}
             (Input::Around(around), _) => self.context.around = around,
+            (Input::Known(incident), _) => self.context.incident = Some(incident),
             (Input::Answered, At::Start) => self.proceed(Then::Go(self.flow.start())),
             (Input::Digit(key), _) => self.key(key),
             (Input::PlayDone { play: done }, At::Saying { play, then, .. }) if done == play => self.proceed(then),

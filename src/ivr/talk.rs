@@ -159,6 +159,8 @@ pub enum Input {
     Deadline,
     /// What time it is and how busy the daemon is, before anything that may ask for it.
     Around(Around),
+    /// A known incident concerns the caller, as far as their words tell.
+    Known(Incident),
     HungUp,
 }
 

@@ -22,6 +22,7 @@ use crate::written::Table;
 mod ballast;
 mod calls;
 mod error;
+mod incidents;
 mod outbox;
 mod questions;
 mod readers;
@@ -38,6 +39,7 @@ pub(crate) mod planted;
 mod tests;
 
 pub use error::Error;
+pub use incidents::MOST_OPEN;
 pub use questions::Unanswered;
 pub use rows::*;
 

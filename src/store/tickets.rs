@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
-    Error, EventRow, Failure, Filed, Filing, Meaning, Pending, Place, Recording, Store, Ticket, Write, calls, known,
+    Error, EventRow, Failure, Filed, Filing, Meaning, Pending, Place, Recording, Store, Ticket, Write, calls, incidents, known,
     millis, outbox, time,
 };
 use crate::catalogue::Urgency;
@@ -179,6 +179,12 @@ impl Store {
             evidence: known("evidence", serde_json::from_str(&evidence))?,
             keys: get("keys")?.unwrap_or_default(),
             recordings: recordings.into_iter().map(|kept| kept.recording(self)).collect(),
+            incident: row.try_get("incident").map_err(|error| self.sort(&error))?,
+            parent: row
+                .try_get::<Option<i64>, _>("parent")
+                .map_err(|error| self.sort(&error))?
+                .map(self::number)
+                .transpose()?,
         })
     }
 }
@@ -299,6 +305,7 @@ impl Write for File {
         let event = Event::Filed { how: filing.how, text: filing.text_state };
         let standing = Standing::after(None, &event).map_err(Error::from)?;
         self.put_ticket(db, number, standing).await?;
+        incidents::link(db, filing.call, number).await?;
         let seq = add_event(db, number, &event, self.now).await?;
         tell(db, &self.store, number, "created", seq, self.now).await?;
         Ok(Filed { number, fresh: true })

@@ -15,13 +15,13 @@ use crate::ivr::{By, Context, Delivery, Interpreter};
 use crate::media::{Command as Audio, Connect, Event as AudioEvent, Leg, LegId, ListenLimits, Prompt};
 use crate::sdp;
 use crate::sip::{Command, Event, Reason};
-use crate::store::{CallRow, SegmentRow};
+use crate::store::{CallRow, IncidentRow, SegmentRow};
 
 use super::clerk::{Clerk, Done, Job};
 use super::early::Early;
 use super::invitation::Invitation;
 use super::spoken::Spoken;
-use super::{Desk, bridge, early};
+use super::{Desk, bridge, early, incident};
 use crate::call::diary::Diary;
 use crate::call::keys;
 use crate::call::session::{Input, Output, Session};
@@ -54,6 +54,8 @@ struct Call<'a> {
     desk: &'a Arc<Desk>,
     invitation: Invitation,
     session: Session,
+    /// The incident that concerns the caller.
+    known: Option<IncidentRow>,
     diary: Diary,
     answered: Instant,
     leg: Leg,
@@ -117,15 +119,6 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         let remedy = "the dialled line names a flow that is not loaded: run `jiesu check`";
         return refuse(desk, &invitation, 500, "Server Internal Error", "no_flow", remedy).await;
     };
-    let context = Context {
-        caller: invitation.caller.clone().unwrap_or_default(),
-        line: invitation.chosen.line.clone(),
-        greeting: invitation.chosen.greeting.clone(),
-        topic: invitation.chosen.topic.clone(),
-        incident: None,
-        calendar: invitation.programme.calendar.clone(),
-        around: desk.around(),
-    };
     if !ringing(desk, &invitation, &mut events).await {
         return;
     }
@@ -139,6 +132,16 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         return;
     }
     metrics::histogram!("jiesu_setup_seconds").record(invitation.arrived.elapsed().as_secs_f64());
+    let known = incident::of_caller(&desk.incidents(), invitation.caller.as_deref(), &desk.store).await;
+    let context = Context {
+        caller: invitation.caller.clone().unwrap_or_default(),
+        line: invitation.chosen.line.clone(),
+        greeting: invitation.chosen.greeting.clone(),
+        topic: invitation.chosen.topic.clone(),
+        incident: known.as_ref().map(incident::spoken),
+        calendar: invitation.programme.calendar.clone(),
+        around: desk.around(),
+    };
     let clerk = Clerk::start(desk.clone(), invitation.programme.clone(), invitation.id);
     clerk.write(Job::Began(CallRow {
         id: invitation.id,
@@ -163,7 +166,8 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         desk,
         invitation,
         session,
-        diary: Diary::default(),
+        diary: Diary::knowing(known.as_ref().map(incident::spoken).as_ref()),
+        known,
         answered: Instant::now(),
         leg,
         clerk,
@@ -386,6 +390,7 @@ impl Call<'_> {
             }
             Ok(Back::Recognised { index, text }) => {
                 if let Some(text) = &text {
+                    self.look_for_incident(text);
                     self.clerk.write(Job::Text { index: index as u32, text: text.clone() });
                 }
                 Some(Input::Recognised { index, text })
@@ -459,6 +464,12 @@ impl Call<'_> {
                     self.session.input(Input::FileFailed);
                 }
             }
+            Output::Join => {
+                if let Some(row) = &self.known {
+                    metrics::counter!("jiesu_incident_joined_total").increment(1);
+                    self.clerk.write(Job::Joined(row.id));
+                }
+            }
             Output::LookUp => {
                 let caller = self.invitation.caller.clone().unwrap_or_default();
                 if !self.clerk.write(Job::LookUp { caller }) {
@@ -507,6 +518,19 @@ impl Call<'_> {
             text: utterance.text.clone(),
             error: utterance.error.clone(),
         }));
+    }
+
+    /// What the caller says may tell that a known incident concerns them; then the flow knows it before it goes on.
+    fn look_for_incident(&mut self, text: &str) {
+        if self.known.is_some() {
+            return;
+        }
+        let open = self.desk.incidents();
+        let Some(row) = incident::of_words(&open, &self.invitation.programme.places, text) else { return };
+        self.known = Some(row.clone());
+        let input = Input::Known(incident::spoken(row));
+        self.diary.input(self.answered.elapsed(), &input);
+        self.session.input(input);
     }
 
     fn matter(&self) -> Matter {

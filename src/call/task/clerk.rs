@@ -33,6 +33,8 @@ pub enum Job {
         index: u32,
         text: String,
     },
+    /// The caller wants to be added to this incident.
+    Joined(i64),
     /// How it went, step by step.
     Journal(String),
     File(Box<Matter>),
@@ -115,6 +117,10 @@ async fn work(
             }
             Job::Text { index, text } => {
                 note("text", call, desk.store.segment_text(call, index, &text).await);
+                None
+            }
+            Job::Joined(incident) => {
+                note("joined", call, desk.store.call_joined(call, incident).await);
                 None
             }
             Job::Journal(journal) => {

@@ -19,7 +19,7 @@ use crate::ivr::{Answers, Around, Flow, Lines, Rules};
 use crate::media::Media;
 use crate::sdp::{self, Terms};
 use crate::sip::{self, Command, DialogId, Event};
-use crate::store::Store;
+use crate::store::{IncidentRow, Store};
 use crate::written::Table;
 
 use self::originate::Originator;
@@ -31,6 +31,7 @@ pub mod answer;
 pub mod bridge;
 pub mod clerk;
 pub mod early;
+pub mod incident;
 pub mod invitation;
 pub mod originate;
 pub mod refer;
@@ -103,6 +104,8 @@ pub struct Programme {
 pub struct Desk {
     pub config: Config,
     pub programme: std::sync::RwLock<Arc<Programme>>,
+    /// Known incidents of which callers hear at present: in most hours of the year there are none.
+    pub incidents: std::sync::RwLock<Arc<Vec<IncidentRow>>>,
     pub store: Store,
     pub asr: Asr,
     pub media: Media,
@@ -136,6 +139,16 @@ impl Desk {
         let load = self.admission.running() * 100 / self.config.max.max(1);
         let now = self.zone.to_datetime(Timestamp::now());
         Around { now, load: u8::try_from(load).unwrap_or(u8::MAX) }
+    }
+
+    pub fn incidents(&self) -> Arc<Vec<IncidentRow>> {
+        self.incidents.read().expect("nothing panics while holding this lock").clone()
+    }
+
+    /// From now on callers hear of these.
+    pub fn replace_incidents(&self, open: Vec<IncidentRow>) {
+        metrics::gauge!("jiesu_incidents").set(open.len() as f64);
+        *self.incidents.write().expect("nothing panics while holding this lock") = Arc::new(open);
     }
 
     /// From now on new calls follow `programme`.

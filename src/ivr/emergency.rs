@@ -119,7 +119,10 @@ impl Rules {
             let (start, end) = text.original(hit.start, hit.end);
             original[start..end].iter().collect()
         });
-        Some(Alarm { rule, words: words.collect() })
+        // Two words of the file may be the same words of the text.
+        let mut words: Vec<String> = words.collect();
+        words.dedup();
+        Some(Alarm { rule, words })
     }
 
     /// The rule whose keys are the last of `keyed`.

@@ -1,25 +1,23 @@
 //! One call from its INVITE to its last row: the session's inputs gathered, its outputs carried out.
 
-use std::future::Future;
-use std::path::{Path, PathBuf};
+mod hearing;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::asr;
 use crate::filing::{Heard, How, Matter};
-use crate::id::CallId;
 use crate::ivr::{By, Context, Delivery, Interpreter};
 use crate::media::{Command as Audio, Connect, Event as AudioEvent, Leg, LegId, ListenLimits, Prompt};
 use crate::sdp;
 use crate::sip::{Command, Event, Reason};
 use crate::store::{CallRow, IncidentRow, SegmentRow};
 
-use super::clerk::{self, Clerk, Done, Job};
+use super::clerk::{Clerk, Done, Job};
 use super::early::Early;
 use super::invitation::Invitation;
 use super::spoken::Spoken;
@@ -27,14 +25,6 @@ use super::{Desk, bridge, early, incident};
 use crate::call::diary::Diary;
 use crate::call::keys;
 use crate::call::session::{Input, Output, Session};
-
-/// While nothing is asked: a shorter silence ends an utterance, so that an emergency is known sooner.
-const OVERHEAR: ListenLimits = ListenLimits {
-    no_input: Duration::from_secs(600),
-    silence: Duration::from_millis(700),
-    max: Duration::from_secs(12),
-    end_keys: "",
-};
 
 /// Answers of the call's helpers.
 enum Back {
@@ -442,13 +432,9 @@ impl Call<'_> {
             }
             Output::Speak(delivery) => self.delivery = delivery,
             Output::StopListen => self.audio(Audio::StopListen),
-            Output::Overhear { listen } => {
-                // No name of a recording that recovery would make a ticket of.
-                let file = self.recording(listen).with_file_name(format!("overheard-{listen}.wav"));
-                self.audio(Audio::Listen { listen, file, limits: OVERHEAR });
-            }
+            Output::Overhear { listen } => self.overhear(listen),
             Output::Understand { listen, file, duration } => self.understand(listen, file, duration),
-            Output::Forget { file } => forget(self.invitation.id, &file),
+            Output::Forget { file } => hearing::forget(self.invitation.id, &file),
             Output::Question { said, answer } => {
                 let result = if answer.is_some() { "found" } else { "none" };
                 metrics::counter!("jiesu_questions_total", "answer" => result).increment(1);
@@ -534,12 +520,6 @@ impl Call<'_> {
         }));
     }
 
-    /// Where a listen of this number is recorded.
-    fn recording(&self, listen: u32) -> PathBuf {
-        let day = self.invitation.began.to_zoned_datetime(self.desk.zone.clone()).date();
-        clerk::recording(&self.desk.recordings, self.invitation.id, day, listen)
-    }
-
     /// What the caller says may tell that a known incident concerns them; then the flow knows it before it goes on.
     fn look_for_incident(&mut self, text: &str) {
         if self.known.is_some() {
@@ -551,35 +531,6 @@ impl Call<'_> {
         let input = Input::Known(incident::spoken(row));
         self.diary.input(self.answered.elapsed(), &input);
         self.session.input(input);
-    }
-
-    fn recognise(&mut self, index: usize) {
-        let text = self.text_of(self.session.record().utterances[index].file.clone());
-        self.back.spawn(async move { Back::Recognised { index, text: text.await } });
-    }
-
-    /// What was overheard, with what the machine was saying then.
-    fn understand(&mut self, listen: u32, file: PathBuf, duration: Duration) {
-        let spoken = self.spoken.within(Instant::now(), duration);
-        let text = self.text_of(file);
-        self.back.spawn(async move { Back::Overheard { listen, text: text.await, spoken } });
-    }
-
-    fn text_of(&self, file: PathBuf) -> impl Future<Output = Option<String>> + Send + use<> {
-        let limit = self.desk.config.recognise;
-        let call = self.invitation.id;
-        let answer =
-            self.desk.asr.submit(asr::Job { file, deadline: Instant::now() + limit, priority: asr::Priority::Live });
-        async move {
-            match tokio::time::timeout(limit + Duration::from_millis(500), answer).await {
-                Ok(Ok(transcript)) => Some(transcript.text),
-                Ok(Err(unheard)) => {
-                    tracing::info!(%call, %unheard, "text pending");
-                    None
-                }
-                Err(_) => None,
-            }
-        }
     }
 
     fn matter(&self) -> Matter {
@@ -687,15 +638,6 @@ pub(super) fn reoffered(invitation: &Invitation, leg: &Leg, ours: &mut sdp::Ours
             tracing::info!(call = %invitation.id, %error, "offer refused, the call goes on");
             Command::RefuseAgain { dialog, code: 488 }
         }
-    }
-}
-
-/// What nobody asked for is not kept; a file that is gone already is as well.
-fn forget(call: CallId, file: &Path) {
-    if let Err(error) = std::fs::remove_file(file)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(%call, %error, file = %file.display(), "what was overheard could not be deleted");
     }
 }
 

@@ -28,6 +28,7 @@ test:
 	@$(MAKE) --no-print-directory check
 	@$(STEP) tests $(CARGO) nextest run --locked --no-fail-fast
 	@$(STEP) "documentation tests" $(CARGO) test --locked --doc --quiet
+	@$(STEP) "G.729, which is in no default" $(CARGO) test --locked --quiet --lib --no-default-features --features g729 -- audio:: media:: sdp::
 	@$(MAKE) --no-print-directory fuzz
 	@echo "all gates passed"
 

@@ -213,7 +213,10 @@ pub fn programme(config: &Config) -> Programme {
         calendar: config.calendar.clone(),
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),
+        emergencies: config.emergencies.clone(),
+        answers: config.answers.clone(),
         speaker: Speaker::new(prompts, config.texts.clone(), Some(voice)),
+        terms: config.terms.clone(),
     }
 }
 

@@ -5,6 +5,8 @@ pub mod coding;
 pub mod double;
 pub mod g711;
 pub mod g722;
+#[cfg(feature = "g729")]
+pub mod g729;
 pub mod level;
 pub mod opus;
 pub mod pcm;

@@ -1,6 +1,9 @@
-//! Codecs with memory, decoded to and coded from 16 kHz: G.722 and Opus behind one pair of types.
+//! Codecs with memory, decoded to and coded from 16 kHz: G.722, Opus and (where it was built in) G.729 behind one pair of
+//! types.
 
 use super::coding::WIDE_FRAME;
+#[cfg(feature = "g729")]
+use super::g729;
 use super::{g722, opus};
 
 /// Which of them.
@@ -8,6 +11,8 @@ use super::{g722, opus};
 pub enum Wide {
     G722,
     Opus,
+    #[cfg(feature = "g729")]
+    G729,
 }
 
 impl Wide {
@@ -16,6 +21,8 @@ impl Wide {
         match self {
             Wide::G722 => Some(packet.len()).filter(|length| *length > 0),
             Wide::Opus => opus::length(packet),
+            #[cfg(feature = "g729")]
+            Wide::G729 => g729::length(packet),
         }
     }
 }
@@ -29,6 +36,8 @@ pub enum Decoder {
         last: Vec<i16>,
     },
     Opus(opus::Decoder),
+    #[cfg(feature = "g729")]
+    G729(Box<g729::Decoder>),
 }
 
 impl Decoder {
@@ -36,6 +45,8 @@ impl Decoder {
         match codec {
             Wide::G722 => Decoder::G722 { decoder: g722::Decoder::default(), last: Vec::new() },
             Wide::Opus => Decoder::Opus(opus::Decoder::default()),
+            #[cfg(feature = "g729")]
+            Wide::G729 => Decoder::G729(Box::default()),
         }
     }
 
@@ -43,6 +54,8 @@ impl Decoder {
         match self {
             Decoder::G722 { .. } => Wide::G722,
             Decoder::Opus(_) => Wide::Opus,
+            #[cfg(feature = "g729")]
+            Decoder::G729(_) => Wide::G729,
         }
     }
 
@@ -56,6 +69,8 @@ impl Decoder {
                 last.extend_from_slice(&out[begin.max(out.len().saturating_sub(WIDE_FRAME))..]);
             }
             Decoder::Opus(decoder) => decoder.decode(packet, |samples| out.extend_from_slice(samples)),
+            #[cfg(feature = "g729")]
+            Decoder::G729(decoder) => decoder.decode(packet, |samples| out.extend_from_slice(samples)),
         }
     }
 
@@ -68,6 +83,8 @@ impl Decoder {
                 out.resize(end, 0);
             }
             Decoder::Opus(decoder) => decoder.conceal(2 * length, |samples| out.extend_from_slice(samples)),
+            #[cfg(feature = "g729")]
+            Decoder::G729(decoder) => decoder.conceal(2 * length, |samples| out.extend_from_slice(samples)),
         }
     }
 }
@@ -77,6 +94,8 @@ impl Decoder {
 pub enum Encoder {
     G722(g722::Encoder),
     Opus(opus::Encoder),
+    #[cfg(feature = "g729")]
+    G729(Box<g729::Encoder>),
 }
 
 impl Encoder {
@@ -84,6 +103,8 @@ impl Encoder {
         match codec {
             Wide::G722 => Encoder::G722(g722::Encoder::default()),
             Wide::Opus => Encoder::Opus(opus::Encoder::default()),
+            #[cfg(feature = "g729")]
+            Wide::G729 => Encoder::G729(Box::default()),
         }
     }
 
@@ -91,6 +112,8 @@ impl Encoder {
         match self {
             Encoder::G722(_) => Wide::G722,
             Encoder::Opus(_) => Wide::Opus,
+            #[cfg(feature = "g729")]
+            Encoder::G729(_) => Wide::G729,
         }
     }
 
@@ -103,6 +126,8 @@ impl Encoder {
                 pairs.len().min(out.len())
             }
             Encoder::Opus(encoder) => encoder.encode(samples, out),
+            #[cfg(feature = "g729")]
+            Encoder::G729(encoder) => encoder.encode(samples, out),
         }
     }
 }
@@ -116,7 +141,13 @@ mod tests {
 
     #[test]
     fn lost_packets_keep_their_time_and_fade() {
-        for codec in [Wide::G722, Wide::Opus] {
+        let codecs = [
+            Wide::G722,
+            Wide::Opus,
+            #[cfg(feature = "g729")]
+            Wide::G729,
+        ];
+        for codec in codecs {
             let (mut encoder, mut decoder) = (Encoder::new(codec), Decoder::new(codec));
             assert_eq!((encoder.codec(), decoder.codec()), (codec, codec));
             let tone = tone::sine_at(16_000, 500.0, Duration::from_secs(1), 0.3);

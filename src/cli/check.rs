@@ -7,6 +7,8 @@ use super::Exit;
 pub fn run(folder: &Path) -> anyhow::Result<Exit> {
     let checked = crate::config::load(folder).and_then(|config| {
         let old = config.old_certificates(std::time::SystemTime::now());
+        let today = jiff::Timestamp::now().to_zoned_datetime(config.main.zone.clone()).date();
+        config.answers.aging(today).sorted().into_iter().for_each(|fault| old.add(fault));
         if old.is_empty() { Ok(config) } else { Err(old) }
     });
     match checked {

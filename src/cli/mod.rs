@@ -3,10 +3,12 @@
 //! Exit codes (kept stable; scripts depend on them): 0 done; 1 the answer is no (a fault was found, nothing was filed,
 //! no such ticket); 64 bad usage or configuration, before any port is bound; 70 a fault of ours.
 
+mod answers;
 mod call;
 mod check;
 mod classify;
 mod demo;
+mod emergency;
 mod incident;
 mod outbox;
 mod phone;
@@ -82,10 +84,24 @@ enum Command {
     Classify(classify::Classify),
     /// The street office that a text names.
     Place(classify::Place),
+    /// Answers to questions: which one a text would get, and what had none.
+    #[command(subcommand)]
+    Answers(answers::Command),
+    /// Which emergency a text would raise, and by which words. Exit 1 where it is none.
+    Emergency(emergency::Arguments),
+    /// How the configuration does on texts of yours.
+    #[command(subcommand)]
+    Eval(Eval),
     /// Speech in a WAV file to text.
     Transcribe(transcribe::Arguments),
     /// Render the prompts of the catalogue that have no recording yet.
     Prompts(prompts::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum Eval {
+    /// False alarms: which of old, ordinary requests would be taken for an emergency.
+    Emergency(emergency::Files),
 }
 
 /// Reads the arguments and runs the subcommand.
@@ -113,6 +129,9 @@ pub fn run() -> Exit {
         Command::Trunk(command) => trunk::run(config, &command),
         Command::Classify(arguments) => classify::run(config, &arguments),
         Command::Place(arguments) => classify::run_place(config, &arguments),
+        Command::Answers(command) => answers::run(config, &command),
+        Command::Emergency(arguments) => emergency::run(config, &arguments),
+        Command::Eval(Eval::Emergency(files)) => emergency::eval(config, &files),
         Command::Transcribe(arguments) => transcribe::run(config, &arguments),
         Command::Prompts(arguments) => prompts::run(config, &arguments),
     };

@@ -15,11 +15,12 @@ use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
 
+use crate::calendar::Calendar;
 use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
-use crate::calendar::Calendar;
 use crate::id::VersionId;
-use crate::ivr::{Flow, Lines, SubFlows};
+use crate::ivr::{Answers, Flow, Lines, Rules, SubFlows};
+use crate::sdp::Terms;
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
 use crate::written::{Faults, Source, Table, Written};
@@ -37,6 +38,8 @@ pub struct Config {
     /// Their content's name.
     pub version: VersionId,
     pub trunks: Trunks,
+    /// What is agreed to with the trunks that want something else than `[media]` says, by name.
+    pub terms: HashMap<String, Terms>,
     /// The certificates of `[sip.tls]` and of the trunks.
     pub tls: Tls,
     pub lines: Lines,
@@ -44,6 +47,10 @@ pub struct Config {
     pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
+    /// `emergency.toml`.
+    pub emergencies: Arc<Rules>,
+    /// What is under `answers/`.
+    pub answers: Arc<Answers>,
     /// Recorded prompts by id: 8 kHz samples.
     pub prompts: HashMap<String, Vec<i16>>,
     /// What each prompt says.
@@ -56,6 +63,11 @@ impl Config {
         let faults = Faults::default();
         self.tls.certificates().iter().filter_map(|certificate| certificate.fault(now)).for_each(|f| faults.add(f));
         faults
+    }
+
+    /// What is agreed to with this trunk.
+    pub fn terms_of(&self, trunk: &str) -> Terms {
+        self.terms.get(trunk).unwrap_or(&self.main.media.terms).clone()
     }
 
     /// One line for people: what was read.
@@ -136,7 +148,14 @@ fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults)
     let main = folder::one(folder, "jiesu.toml", faults).and_then(|source| read_main(folder, &source, faults));
     let trunks = folder::all(folder, "trunks", "toml", faults);
     let unlisted = main.as_ref().map(|main| main.sip.unlisted).unwrap_or_default();
-    let trunks = Trunks::read(&trunks, unlisted, faults, &|from| secret::password(folder, from));
+    let common = main.as_ref().map(|main| main.media.terms.clone()).unwrap_or_default();
+    let mut terms = HashMap::new();
+    let password = |from: &_| secret::password(folder, from);
+    let trunks = Trunks::read(&trunks, unlisted, faults, &password, &mut |trunk, file| {
+        let Some(mut table) = file.table("media") else { return };
+        terms.insert(trunk.to_owned(), media::Preferences::read(&mut table).over(&common));
+        table.finish();
+    });
     let read = |name: &str| folder::bytes(folder, name);
     let tls = main.as_ref().map(|main| Tls::load(&main.sip.tls, &trunks, &read, faults)).unwrap_or_default();
     let lines = folder::one(followed, "lines.toml", faults).map(|source| Lines::read(&source, faults));
@@ -158,29 +177,52 @@ fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults)
             faults.at(place, key, format!("flow \"{flow}\" does not exist"), remedy);
         }
     }
-    hints(&flows, &catalogue, faults);
-    targets(&flows, &trunks, faults);
-    let (prompts, texts) = prompts(followed, &lines, &flows, faults);
+    let rules = folder::one(followed, "emergency.toml", faults).map(|source| Rules::read(&source, faults));
+    let rules = rules.unwrap_or_default();
+    let answers = Answers::read(&folder::all(followed, "answers", "toml", faults), faults);
+    goes(&flows, &rules, faults);
+    hints(&flows, &rules, &catalogue, faults);
+    targets(&flows, &rules, &trunks, faults);
+    let (prompts, texts) = prompts(followed, &lines, &flows, &rules, faults);
     Some(Config {
         folder: folder.to_owned(),
         main: main?,
         version: files.id(),
         files: Arc::new(files.clone()),
         trunks,
+        terms,
         tls,
         lines,
         flows,
         calendar: Arc::new(calendar),
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
+        emergencies: Arc::new(rules),
+        answers: Arc::new(answers),
         prompts,
         texts,
     })
 }
 
+/// Whoever was not put through goes on in the flow that they were in.
+fn goes(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, faults: &Faults) {
+    let mut names: Vec<&String> = flows.keys().collect();
+    names.sort_unstable();
+    for rule in rules.iter().filter(|rule| !rule.go.value.is_empty()) {
+        let Written { value: node, place, key } = &rule.go;
+        for name in &names {
+            if !flows[*name].nodes().any(|known| known == node) {
+                let what = format!("flow \"{name}\" has no node \"{node}\"");
+                faults.at(place, key, what, format!("write [node.{node}] in flows/{name}.toml, or another node here"));
+            }
+        }
+    }
+}
+
 /// What menus say about a request must be words of the catalogue.
-fn hints(flows: &HashMap<String, Arc<Flow>>, catalogue: &Catalogue, faults: &Faults) {
-    for Written { value: hints, place, key } in flows.values().flat_map(|flow| flow.hints()) {
+fn hints(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, catalogue: &Catalogue, faults: &Faults) {
+    let raised = rules.iter().map(|rule| &rule.hints);
+    for Written { value: hints, place, key } in flows.values().flat_map(|flow| flow.hints()).chain(raised) {
         if let Some(category) = &hints.category
             && catalogue.categories().find(category).is_none()
         {
@@ -207,8 +249,9 @@ fn hints(flows: &HashMap<String, Arc<Flow>>, catalogue: &Catalogue, faults: &Fau
 }
 
 /// Where flows transfer to must be an address that can be called.
-fn targets(flows: &HashMap<String, Arc<Flow>>, trunks: &Trunks, faults: &Faults) {
-    for target in flows.values().flat_map(|flow| flow.transfers()) {
+fn targets(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, trunks: &Trunks, faults: &Faults) {
+    let raised = rules.iter().flat_map(|rule| &rule.targets);
+    for target in flows.values().flat_map(|flow| flow.transfers()).chain(raised) {
         let over = |uri: &Uri<'_>| {
             let trunk = trunks.get(&String::from_utf8_lossy(uri.host));
             trunk.is_some_and(Trunk::is_called) && uri.number().is_some()
@@ -232,6 +275,7 @@ fn prompts(
     folder: &Path,
     lines: &Lines,
     flows: &HashMap<String, Arc<Flow>>,
+    rules: &Rules,
     faults: &Faults,
 ) -> (HashMap<String, Vec<i16>>, HashMap<String, String>) {
     let mut texts: HashMap<String, String> = lines.texts().into_iter().collect();
@@ -240,7 +284,8 @@ fn prompts(
     }
     let mut needed: Vec<String> = tts::numbers::all().chain([UNSPOKEN, ONE_MOMENT].map(str::to_owned)).collect();
     let named = lines.prompts();
-    for id in flows.values().flat_map(|flow| flow.prompts()).chain(&named) {
+    let raised = rules.iter().flat_map(|rule| rule.say.iter().chain(&rule.unreached));
+    for id in flows.values().flat_map(|flow| flow.prompts()).chain(&named).chain(raised) {
         if !texts.contains_key(&id.value) {
             let remedy = format!("write its text in prompts/prompts.toml: {} = \"...\"", id.value);
             faults.at(&id.place, &id.key, format!("prompt \"{}\" does not exist", id.value), remedy);
@@ -400,6 +445,31 @@ mod tests {
                 "say = [\"thanks\"]",
                 "say = [\"thanx\"]",
                 ["main.toml:", "prompt \"thanx\" does not exist"],
+            ),
+            (
+                "emergency.toml",
+                "go = \"details-urgent\"",
+                "go = \"nowhere\"",
+                ["emergency.toml:", "flow \"main\" has no node \"nowhere\""],
+            ),
+            (
+                "emergency.toml",
+                "sip:110@127.0.0.1:5061",
+                "sip:110@police.example",
+                ["emergency.toml:", "cannot be called"],
+            ),
+            (
+                "emergency.toml",
+                "say = [\"emergency-fire\"]",
+                "say = [\"emergency-fier\"]",
+                ["emergency.toml:", "prompt \"emergency-fier\" does not exist"],
+            ),
+            ("emergency.toml", "category = \"消防安全\"", "category = \"飞碟\"", ["emergency.toml:", "飞碟"]),
+            (
+                "answers/hotline.toml",
+                "id = \"hours\"",
+                "id = \"what-is-12345\"",
+                ["hotline.toml:", "is an answer already"],
             ),
             (
                 "jiesu.toml",

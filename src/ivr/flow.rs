@@ -143,6 +143,13 @@ pub enum Kind<To> {
         open: To,
         closed: To,
     },
+    /// Is what the caller said a question to which there is an answer? Then {question} and {answer} are known.
+    Answer {
+        /// How like the question must be, 0 to 1.
+        least: f32,
+        go: To,
+        none: To,
+    },
     File {
         go: To,
         failed: To,
@@ -198,8 +205,8 @@ pub enum Kind<To> {
 }
 
 /// The words that a file may write for `do`.
-pub const KINDS: [&str; 17] = [
-    "say", "menu", "listen", "confirm", "collect", "record", "set", "branch", "hours", "file", "status", "queue",
+pub const KINDS: [&str; 18] = [
+    "say", "menu", "listen", "confirm", "collect", "record", "set", "branch", "hours", "answer", "file", "status", "queue",
     "transfer", "sub", "return", "goto", "hangup",
 ];
 
@@ -216,6 +223,7 @@ impl<To> Kind<To> {
             Kind::Set { .. } => "set",
             Kind::Branch { .. } => "branch",
             Kind::Hours { .. } => "hours",
+            Kind::Answer { .. } => "answer",
             Kind::File { .. } => "file",
             Kind::Status { .. } => "status",
             Kind::Queue { .. } => "queue",

@@ -5,6 +5,7 @@
 //! awaited (an older `play`, a late number, a deadline that was withdrawn) change nothing. Refuses nothing: an input
 //! that makes no sense is ignored.
 
+mod alarm;
 mod keys;
 mod route;
 mod speak;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answers::Answers;
 use super::flow::{Flow, Kind, NodeId, Times};
 use super::talk::{Context, Delivery, Heard, Hints, Input, Output, StatusReport};
 
@@ -50,6 +52,8 @@ pub struct Interpreter {
     /// A deadline is running.
     timed: bool,
     typed_ahead: VecDeque<char>,
+    /// The key that would have ended the last row of digits: the next one, if it is this, says nothing.
+    spent: Option<char>,
     hints: Hints,
     /// Only names that the flow sets: as many as its nodes.
     variables: BTreeMap<String, String>,
@@ -60,6 +64,8 @@ pub struct Interpreter {
     confirmed: bool,
     number: Option<String>,
     report: Option<StatusReport>,
+    watch: alarm::Watch,
+    answers: Arc<Answers>,
     out: VecDeque<Output>,
 }
 
@@ -83,6 +89,11 @@ enum At {
     Filing,
     LookingUp,
     Transferring,
+    /// A rule of `emergency.toml` has the call.
+    Alarm {
+        rule: usize,
+        step: alarm::Step,
+    },
     /// Nothing.
     Over,
 }
@@ -115,6 +126,7 @@ impl Interpreter {
             listens: 0,
             timed: false,
             typed_ahead: VecDeque::new(),
+            spent: None,
             hints,
             variables: BTreeMap::new(),
             delivery: Delivery::default(),
@@ -123,6 +135,8 @@ impl Interpreter {
             confirmed: false,
             number: None,
             report: None,
+            watch: alarm::Watch::default(),
+            answers: Arc::default(),
             out: VecDeque::new(),
         }
     }
@@ -147,6 +161,9 @@ impl Interpreter {
     }
 
     pub fn input(&mut self, input: Input) {
+        if self.alarmed(&input) {
+            return;
+        }
         match (input, self.at.clone()) {
             (Input::HungUp, _) => self.rest(At::Over, None),
             (_, At::Over) => {}
@@ -205,7 +222,7 @@ impl Interpreter {
             }
             At::Filing => self.not_filed(),
             At::LookingUp => self.status(None),
-            At::Start | At::Transferring | At::Over => {}
+            At::Start | At::Transferring | At::Alarm { .. } | At::Over => {}
         }
     }
 
@@ -335,6 +352,7 @@ impl Interpreter {
                 self.typed_ahead.clear();
                 self.ask()
             }
+            Kind::Answer { least, go, none } => Some(Then::Go(if self.answered(*least) { *go } else { *none })),
             Kind::File { .. } => {
                 self.out.push_back(Output::File { hints: self.hints.clone(), confirmed: self.confirmed });
                 self.rest(At::Filing, Some(STORE));

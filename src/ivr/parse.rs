@@ -5,7 +5,7 @@
 
 mod node;
 mod question;
-mod route;
+pub(super) mod route;
 mod say;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,6 +121,7 @@ fn variables(reading: &Reading, faults: &Faults) {
             Kind::Collect { into, .. } => {
                 set.insert(into.as_str());
             }
+            Kind::Answer { .. } => set.extend(["question", "answer"]),
             _ => {}
         }
     }

@@ -3,6 +3,9 @@
 //! ```text
 //! call 12319 greeting=line-12319 topic=市政     # optional; the default is a call for 12345
 //! < line-12319                                  # it says these prompts, "free text", 20260101 digits
+//! > now 2026-05-01T09:00                        # the local time from here on; `call ... now=...` at the beginning
+//! > recorded                                    # a message of a record node is kept
+//! = speak en slow loud                          # the language, pace and loudness from here on
 //! > !1                                          # a key, before the prompt is over; without ! after it
 //! > say 我家停水了                               # what the caller says; pending: said, but no text yet
 //! > silence                                     # the caller says or presses nothing until the time is over
@@ -10,6 +13,7 @@
 //! > filed 2611240000718                         # the store's answer; not-filed, ticket N STATE UNIT, no-ticket
 //! > no-answer 486                               # the transfer's; talked: somebody took it and has hung up
 //! > known 康邑园停水                              # what the caller says next is about this known incident
+//! > shout 着火了                                # said while nobody listens: over a prompt, at a menu, while it rings
 //! = at thanks                                   # the node where the call is
 //! ```
 //! A prompt is over when the next line needs it to be. Everything that the flow says or does must stand in the script.
@@ -18,9 +22,14 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use jiff::civil::Date;
+
+use super::answers::Answers;
+use super::emergency::Rules;
 use super::flow::Flow;
 use super::interpreter::Interpreter;
-use super::talk::{Context, Heard, Hints, Incident, Input, Output, Say, StatusReport};
+use super::talk::{Around, Context, Delivery, Gain, Heard, Hints, Incident, Input, Output, Pace, Say, StatusReport};
+use crate::calendar::{self, Calendar};
 
 /// The flow did something else than the script says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,12 +39,21 @@ pub struct Mismatch {
     pub what: String,
 }
 
+/// What the flow finds around it beside its own file.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    pub calendar: Arc<Calendar>,
+    pub rules: Arc<Rules>,
+    pub answers: Arc<Answers>,
+}
+
 /// Holds the conversation; gives the nodes that it came through.
 ///
 /// # Errors
 /// The first line where script and flow part.
-pub fn run(flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<String>, Mismatch> {
-    let mut run = Run::new(flow, Context { line: "12345".to_owned(), ..Context::default() });
+pub fn run(world: &World, flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<String>, Mismatch> {
+    let usual = Context { line: "12345".to_owned(), ..Context::default() };
+    let mut run = Run::new(flow, world, usual);
     let mut begun = false;
     let mut last = 0;
     for (i, text) in script.lines().enumerate() {
@@ -44,8 +62,7 @@ pub fn run(flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<String>, Mismatch>
         let Some((first, rest)) = words.split_first() else { continue };
         let step = match first.text.as_str() {
             "call" if !begun => {
-                run = Run::new(flow, context(rest));
-                Ok(())
+                context(rest).map(|context| run = Run::new(flow, world, context))
             }
             "<" => run.says(rest),
             ">" => run.tell(rest),
@@ -104,36 +121,50 @@ fn pairs(words: &[Word]) -> impl Iterator<Item = (&str, &str)> {
     words.iter().filter_map(|word| word.text.split_once('='))
 }
 
-fn context(words: &[Word]) -> Context {
+fn context(words: &[Word]) -> Result<Context, String> {
     let mut context = Context { line: words.first().map(|w| w.text.clone()).unwrap_or_default(), ..Context::default() };
     for (key, value) in pairs(words) {
         match key {
             "greeting" => context.greeting = Some(value.to_owned()),
             "topic" => context.topic = Some(value.to_owned()),
             "caller" => value.clone_into(&mut context.caller),
-            "at" => context.around.now = value.parse().unwrap_or_default(),
-            "load" => context.around.load = value.parse().unwrap_or_default(),
+            "now" => context.around.now = value.parse().map_err(|_| format!("\"{value}\" is no local time"))?,
+            "load" => context.around.load = value.parse().map_err(|_| format!("\"{value}\" is no load in per cent"))?,
             "incident" => context.incident = Some(Incident { text: value.to_owned(), ..Incident::default() }),
-            _ => {}
+            other => return Err(format!("a call line has no {other}")),
         }
     }
-    context
+    Ok(context)
+}
+
+/// What is being recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hearing {
+    Nothing,
+    Words,
+    /// Of a record node.
+    Message,
 }
 
 struct Run {
     interpreter: Interpreter,
     effects: VecDeque<Output>,
     playing: Option<u32>,
-    hearing: bool,
+    hearing: Hearing,
     timed: bool,
+    around: Around,
     seen: BTreeSet<String>,
 }
 
 impl Run {
-    fn new(flow: &Arc<Flow>, context: Context) -> Run {
+    fn new(flow: &Arc<Flow>, world: &World, context: Context) -> Run {
+        let around = context.around;
+        let context = Context { calendar: world.calendar.clone(), ..context };
         let interpreter = Interpreter::new(flow.clone(), context);
+        let interpreter = interpreter.watch(world.rules.clone()).informed(world.answers.clone());
         let (effects, seen) = (VecDeque::new(), BTreeSet::new());
-        let mut run = Run { interpreter, effects, playing: None, hearing: false, timed: false, seen };
+        let mut run =
+            Run { interpreter, effects, playing: None, hearing: Hearing::Nothing, timed: false, around, seen };
         run.input(Input::Answered);
         run
     }
@@ -143,9 +174,12 @@ impl Run {
         while let Some(output) = self.interpreter.poll() {
             match output {
                 Output::Note(note) => self.seen.extend(note.strip_prefix("node ").map(str::to_owned)),
+                // What the flow makes of them follows.
+                Output::Emergency { .. } | Output::Question { .. } => {}
                 Output::Deadline(after) => self.timed = after.is_some(),
-                Output::Listen { .. } | Output::Record { .. } => self.hearing = true,
-                Output::StopListen => self.hearing = false,
+                Output::Listen { .. } => self.hearing = Hearing::Words,
+                Output::Record { .. } => self.hearing = Hearing::Message,
+                Output::StopListen => self.hearing = Hearing::Nothing,
                 // Before anybody has heard of it: the flow went on at once.
                 Output::StopPlay => {
                     self.effects.retain(|effect| !matches!(effect, Output::Play { .. }));
@@ -180,6 +214,13 @@ impl Run {
             .map(|word| match word {
                 Word { text, quoted: true } => Say::Text(text.clone()),
                 Word { text, .. } if text.bytes().all(|b| b.is_ascii_digit()) => Say::Digits(text.clone()),
+                Word { text, .. } if text.contains(':') => match calendar::clock(text) {
+                    Some(time) => Say::Time(time),
+                    None => Say::Prompt(text.clone()),
+                },
+                Word { text, .. } if text.parse::<Date>().is_ok() => {
+                    text.parse().map_or_else(|_| Say::Prompt(text.clone()), Say::Date)
+                }
                 Word { text, .. } => Say::Prompt(text.clone()),
             })
             .collect();
@@ -212,7 +253,12 @@ impl Run {
                 *hints == expected && *confirmed == (word(1) == "confirmed")
             }
             (Output::LookUp, "look-up") | (Output::Hangup, "hangup") => true,
+            (Output::RecordAll, "record-all") | (Output::StopTransfer, "stop-transfer") => true,
             (Output::Transfer { target, .. }, "transfer") => target == word(1),
+            (Output::Speak(delivery), "speak") => {
+                let said: Vec<&str> = words[1..].iter().map(|word| word.text.as_str()).collect();
+                said == manner(delivery)
+            }
             _ => false,
         };
         if same { Ok(()) } else { Err(format!("the flow does something else: {}", show(&effect))) }
@@ -229,15 +275,26 @@ impl Run {
             return Err(format!("first the flow does this: {}", show(unseen)));
         }
         let input = match word(0).trim_start_matches('!') {
-            "say" | "pending" | "silence" if self.hearing => {
-                self.hearing = false;
+            "say" | "pending" | "silence" if self.hearing == Hearing::Words => {
+                self.hearing = Hearing::Nothing;
                 match word(0) {
                     "say" => Input::Heard(Heard::Text(rest())),
                     "pending" => Input::Heard(Heard::Pending),
                     _ => Input::NoInput,
                 }
             }
-            "say" | "pending" => return Err("nobody listens".to_owned()),
+            "recorded" | "silence" if self.hearing == Hearing::Message => {
+                self.hearing = Hearing::Nothing;
+                if word(0) == "recorded" { Input::Heard(Heard::Pending) } else { Input::NoInput }
+            }
+            "now" => {
+                let now = word(1).parse().map_err(|_| format!("\"{}\" is no local time", word(1)))?;
+                self.input(Input::Around(Around { now, ..self.around }));
+                return Ok(());
+            }
+            "shout" if self.hearing == Hearing::Nothing => Input::Overheard { text: rest(), spoken: String::new() },
+            "shout" => return Err("it is listened for: write say".to_owned()),
+            "say" | "pending" | "recorded" => return Err("nobody listens".to_owned()),
             "silence" if self.timed => Input::Deadline,
             "silence" => return Err("nothing is waited for".to_owned()),
             "filed" => Input::Filed { number: word(1).to_owned() },
@@ -264,6 +321,13 @@ impl Run {
     }
 }
 
+/// How the caller is spoken to, in a script's words; what is as usual has none.
+fn manner(delivery: &Delivery) -> Vec<&str> {
+    let slow = (delivery.pace == Pace::Slow).then_some("slow");
+    let loud = (delivery.gain == Gain::Loud).then_some("loud");
+    delivery.language.as_deref().into_iter().chain(slow).chain(loud).collect()
+}
+
 /// An output as a script writes it.
 fn show(output: &Output) -> String {
     match output {
@@ -272,6 +336,8 @@ fn show(output: &Output) -> String {
                 Say::Prompt(id) => write!(line, " {id}"),
                 Say::Text(text) => write!(line, " \"{text}\""),
                 Say::Digits(digits) => write!(line, " {digits}"),
+                Say::Time(time) => write!(line, " {:02}:{:02}", time.hour(), time.minute()),
+                Say::Date(date) => write!(line, " {date}"),
                 other => write!(line, " {other:?}"),
             };
             written.expect("a String takes everything");
@@ -293,7 +359,10 @@ fn show(output: &Output) -> String {
             line
         }
         Output::LookUp => "= look-up".to_owned(),
+        Output::Speak(delivery) => format!("= speak {}", manner(delivery).join(" ")),
         Output::Transfer { target, .. } => format!("= transfer {target}"),
+        Output::RecordAll => "= record-all".to_owned(),
+        Output::StopTransfer => "= stop-transfer".to_owned(),
         Output::Hangup => "= hangup".to_owned(),
         other => format!("{other:?}"),
     }

@@ -86,42 +86,57 @@ impl Config {
             gateways,
             dscp: table.int("dscp").or(46, 0..63) as u8,
             recorders: table.int("recorders").or(4, 1..64) as usize,
-            terms: terms(table),
+            terms: Preferences::read(table).over(&default.terms),
         }
     }
 }
 
-/// The keys that say what we agree to; a trunk's file may have them too.
-pub fn terms(table: &mut Table<'_>) -> Terms {
-    let default = Terms::default();
-    let mut codecs: Vec<Codec> = Vec::new();
-    for written in table.texts("codecs").get().unwrap_or_default() {
-        match written.value.parse() {
-            Ok(codec) if !codecs.contains(&codec) => codecs.push(codec),
-            Ok(_) => {}
-            Err(error) => {
-                let what = format!("\"{}\" is not a codec", written.value);
-                let remedy = error.to_string();
-                table.faults().at(&written.place, &written.key, what, remedy);
+/// What one trunk wants otherwise than [`Config::terms`]; what it leaves out stays as it is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preferences {
+    codecs: Vec<Codec>,
+    keys: Option<Keys>,
+    secure: Option<Secure>,
+}
+
+impl Preferences {
+    /// The keys `codecs`, `dtmf` and `srtp`: of `[media]`, and of the table of that name in a trunk's file.
+    pub fn read(table: &mut Table<'_>) -> Preferences {
+        let mut codecs: Vec<Codec> = Vec::new();
+        for written in table.texts("codecs").get().unwrap_or_default() {
+            match written.value.parse() {
+                Ok(codec) if !codecs.contains(&codec) => codecs.push(codec),
+                Ok(_) => {}
+                Err(error) => {
+                    let what = format!("\"{}\" is not a codec", written.value);
+                    let remedy = error.to_string();
+                    table.faults().at(&written.place, &written.key, what, remedy);
+                }
             }
         }
+        let keys = table.text("dtmf").check(|text| {
+            let known = Keys::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, keys)| keys);
+            known.ok_or_else(|| {
+                let names = Keys::ALL.map(|(name, _)| format!("\"{name}\"")).join(", ");
+                (format!("\"{text}\" is no way of sending keys"), format!("write one of {names}"))
+            })
+        });
+        let secure = table.text("srtp").check(|text| {
+            let known = Secure::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, secure)| secure);
+            known.ok_or_else(|| {
+                (format!("\"{text}\" is no setting"), "write \"off\", \"accept\" or \"require\"".to_owned())
+            })
+        });
+        Preferences { codecs, keys: keys.get(), secure: secure.get() }
     }
-    let keys = table.text("dtmf").check(|text| {
-        let known = Keys::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, keys)| keys);
-        known.ok_or_else(|| {
-            let names = Keys::ALL.map(|(name, _)| format!("\"{name}\"")).join(", ");
-            (format!("\"{text}\" is no way of sending keys"), format!("write one of {names}"))
-        })
-    });
-    let secure = table.text("srtp").check(|text| {
-        let known = Secure::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, secure)| secure);
-        known
-            .ok_or_else(|| (format!("\"{text}\" is no setting"), "write \"off\", \"accept\" or \"require\"".to_owned()))
-    });
-    Terms {
-        codecs: if codecs.is_empty() { default.codecs } else { codecs },
-        keys: keys.or_else(|| default.keys),
-        secure: secure.or_else(|| default.secure),
+
+    /// `terms` with what is wanted otherwise.
+    pub fn over(&self, terms: &Terms) -> Terms {
+        Terms {
+            codecs: if self.codecs.is_empty() { terms.codecs.clone() } else { self.codecs.clone() },
+            keys: self.keys.unwrap_or(terms.keys),
+            secure: self.secure.unwrap_or(terms.secure),
+        }
     }
 }
 
@@ -205,6 +220,26 @@ mod tests {
             assert!(fault.starts_with(start), "{fault}");
         }
         assert!(read("ports = \"10001-10002\"").1[0].contains("holds no pair"));
+    }
+
+    /// Whoever asks for it is told why it is not there.
+    #[test]
+    fn g729_is_a_matter_of_licence() {
+        let (config, faults) = read("codecs = [\"g729\", \"PCMA\"]");
+        if cfg!(feature = "g729") {
+            assert_eq!((config.terms.codecs.len(), faults.len()), (2, 0));
+        } else {
+            assert!(faults[0].contains("--features g729"), "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_trunk_changes_only_what_it_says() {
+        let faults = Faults::default();
+        let source = Source::new("a.toml", "dtmf = \"both\"");
+        let mut table = source.read(&faults).expect("TOML");
+        let all = Terms { secure: Secure::Accept, ..Terms::of(&[Codec::G722]) };
+        assert_eq!(Preferences::read(&mut table).over(&all), Terms { keys: Keys::Both, ..all });
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub mod recorder;
 pub mod task;
 
 pub use command::{Command, Connect, Event, LegId, ListenLimits, Segment, SegmentEnd, Stats};
-pub use config::Config;
+pub use config::{Config, Preferences};
 pub use player::Prompt;
 #[cfg(feature = "daemon")]
 pub use task::{Full, Leg, Media, NoLeg, NotStarted};

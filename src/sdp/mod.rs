@@ -32,10 +32,21 @@ pub enum Codec {
     G722,
     /// RFC 6716, RFC 7587.
     Opus,
+    /// G.729, 8 kHz at 8 kbit/s.
+    #[cfg(feature = "g729")]
+    G729,
 }
 
 impl Codec {
-    pub const ALL: [Codec; 4] = [Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Opus];
+    /// Those that were built in.
+    pub const ALL: &[Codec] = &[
+        Codec::Pcma,
+        Codec::Pcmu,
+        Codec::G722,
+        Codec::Opus,
+        #[cfg(feature = "g729")]
+        Codec::G729,
+    ];
 
     /// The static payload type; of our offers where the codec has none.
     pub fn payload(self) -> u8 {
@@ -44,6 +55,8 @@ impl Codec {
             Codec::Pcmu => 0,
             Codec::G722 => 9,
             Codec::Opus => 111,
+            #[cfg(feature = "g729")]
+            Codec::G729 => 18,
         }
     }
 
@@ -54,6 +67,8 @@ impl Codec {
             Codec::Pcmu => "PCMU",
             Codec::G722 => "G722",
             Codec::Opus => "opus",
+            #[cfg(feature = "g729")]
+            Codec::G729 => "G729",
         }
     }
 
@@ -63,15 +78,19 @@ impl Codec {
             Codec::Pcma => Some(Law::A),
             Codec::Pcmu => Some(Law::Mu),
             Codec::G722 | Codec::Opus => None,
+            #[cfg(feature = "g729")]
+            Codec::G729 => None,
         }
     }
 
-    /// Which wideband codec, of the others.
+    /// Which codec that is decoded to 16 kHz, of the others.
     pub fn wide(self) -> Option<Wide> {
         match self {
             Codec::Pcma | Codec::Pcmu => None,
             Codec::G722 => Some(Wide::G722),
             Codec::Opus => Some(Wide::Opus),
+            #[cfg(feature = "g729")]
+            Codec::G729 => Some(Wide::G729),
         }
     }
 
@@ -81,6 +100,8 @@ impl Codec {
         match self {
             Codec::Pcma | Codec::Pcmu | Codec::G722 => 8_000,
             Codec::Opus => 48_000,
+            #[cfg(feature = "g729")]
+            Codec::G729 => 8_000,
         }
     }
 
@@ -94,24 +115,34 @@ impl Codec {
         self != Codec::Opus && self.payload() == payload
     }
 
-    /// What we say in `a=fmtp`: mono up to 16 kHz is what is heard and sent, and lost packets can be made good.
+    /// What we say in `a=fmtp`. Opus: mono up to 16 kHz is what is heard and sent, and lost packets can be made good. G.729:
+    /// no comfort noise (RFC 4856 section 2.1.9; without the word it would be agreed to).
     fn parameters(self) -> Option<&'static [u8]> {
-        let opus = b"maxplaybackrate=16000;sprop-maxcapturerate=16000;stereo=0;useinbandfec=1";
-        (self == Codec::Opus).then_some(opus)
+        match self {
+            Codec::Pcma | Codec::Pcmu | Codec::G722 => None,
+            Codec::Opus => Some(b"maxplaybackrate=16000;sprop-maxcapturerate=16000;stereo=0;useinbandfec=1"),
+            #[cfg(feature = "g729")]
+            Codec::G729 => Some(b"annexb=no"),
+        }
     }
 }
 
 /// A codec's name in the configuration that we do not speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a codec that is spoken here: write \"PCMA\", \"PCMU\", \"G722\" or \"opus\"")]
-pub struct NotACodec;
+pub enum NotACodec {
+    #[error("not a codec that is spoken here: write \"PCMA\", \"PCMU\", \"G722\" or \"opus\"")]
+    Unknown,
+    #[error("G729 is not in this program: build it with `--features g729` (read the licence note in README.md first)")]
+    NotBuilt,
+}
 
 impl std::str::FromStr for Codec {
     type Err = NotACodec;
 
     /// By name, letter case ignored.
     fn from_str(name: &str) -> Result<Codec, NotACodec> {
-        Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name)).ok_or(NotACodec)
+        let found = Codec::ALL.iter().copied().find(|codec| codec.name().eq_ignore_ascii_case(name));
+        found.ok_or_else(|| if name.eq_ignore_ascii_case("G729") { NotACodec::NotBuilt } else { NotACodec::Unknown })
     }
 }
 

@@ -24,6 +24,7 @@ mod calls;
 mod error;
 mod incidents;
 mod outbox;
+mod questions;
 mod readers;
 mod rows;
 mod tickets;
@@ -39,6 +40,7 @@ mod tests;
 
 pub use error::Error;
 pub use incidents::MOST_OPEN;
+pub use questions::Unanswered;
 pub use rows::*;
 
 use ballast::Ballast;

@@ -10,6 +10,7 @@ use super::{
     Error, EventRow, Failure, Filed, Filing, Meaning, Pending, Place, Recording, Store, Ticket, Write, calls, incidents, known,
     millis, outbox, time,
 };
+use crate::catalogue::Urgency;
 use crate::id::CallId;
 use crate::ticket::{Event, Number, Standing, State, Text};
 
@@ -27,7 +28,7 @@ macro_rules! select {
 
 impl Store {
     /// Files a call's ticket with its recordings, history and outbox rows, all or nothing. A call has one ticket: the
-    /// second time the first one's number comes back.
+    /// second time the first one's number comes back, and the ticket is raised if it has become more urgent.
     pub async fn file(&self, filing: Filing, now: Timestamp) -> Result<Filed, Error> {
         let files = filing.segments.iter().map(|segment| self.kept(&segment.file)).collect();
         let day = now.to_zoned_datetime(self.0.zone.clone()).date();
@@ -286,6 +287,7 @@ impl Write for File {
     async fn write(&self, db: &mut SqliteConnection) -> Result<Filed, Failure> {
         let filing = &self.filing;
         if let Some(number) = of_call(db, filing.call).await? {
+            self.raise(db, number).await?;
             return Ok(Filed { number, fresh: false });
         }
         self.put_call(db).await?;
@@ -311,6 +313,30 @@ impl Write for File {
 }
 
 impl File {
+    /// Filed a second time, more urgently: an emergency came up after the ticket was made. Never the other way round.
+    async fn raise(&self, db: &mut SqliteConnection, number: Number) -> Result<(), Failure> {
+        let filing = &self.filing;
+        let sql = "SELECT urgency FROM tickets WHERE id = ?";
+        let standing: String = sqlx::query_scalar(sql).bind(number.key()).fetch_one(&mut *db).await?;
+        let rank = |urgency: &str| urgency.parse::<Urgency>().unwrap_or_default();
+        if rank(&filing.meaning.urgency) <= rank(&standing) {
+            return Ok(());
+        }
+        for (segment, file) in filing.segments.iter().zip(&self.files) {
+            calls::add_segment(db, segment, file).await?;
+        }
+        sqlx::query("UPDATE tickets SET text = ?, hints = ?, keys = ? WHERE id = ?")
+            .bind(&filing.text)
+            .bind(filing.hints.to_string())
+            .bind(&filing.keys)
+            .bind(number.key())
+            .execute(&mut *db)
+            .await?;
+        put_meaning(db, number, &filing.meaning).await?;
+        let seq = happen(db, number, &Event::Raised { urgency: filing.meaning.urgency.clone() }, self.now).await?;
+        tell(db, &self.store, number, "updated", seq, self.now).await
+    }
+
     /// The call's own row may have failed to be written; the ticket does not depend on it.
     async fn put_call(&self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let filing = &self.filing;

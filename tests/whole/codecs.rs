@@ -156,6 +156,19 @@ fn opus_secured() {
     both_ends_hear_each_other("codecs::opus_secured", edits, &speech);
 }
 
+/// All others get A-law or nothing; this trunk's file says mu-law.
+#[test]
+fn a_trunk_has_codecs_of_its_own() {
+    let speech = Speech { codecs: "PCMU/8000/1", rate: 8_000, account: "" };
+    let trunk = "addresses = [\"127.0.0.0/8\", \"192.0.2.0/24\", \"198.51.100.0/24\"]\n[media]\ncodecs = [\"PCMU\"]\n";
+    let plan = Plan {
+        edits: vec![codecs("[\"PCMA\"]")],
+        files: vec![("trunks/local.toml".into(), trunk.into())],
+        ..Plan::default()
+    };
+    conversation("codecs::a_trunk_has_codecs_of_its_own", &plan, &speech, None);
+}
+
 /// Where it is off, secured audio is refused; where it is required, audio in the clear is.
 #[test]
 fn what_is_not_wanted_is_refused() {

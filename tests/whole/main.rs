@@ -8,6 +8,7 @@ mod codecs;
 mod dialogs;
 mod durability;
 mod edge;
+mod emergency;
 mod endings;
 mod hearing;
 mod junk;

@@ -38,6 +38,8 @@ pub enum Job {
     /// How it went, step by step.
     Journal(String),
     File(Box<Matter>),
+    /// A question to which there is no answer.
+    Unanswered(String),
     LookUp {
         caller: String,
     },
@@ -123,6 +125,10 @@ async fn work(
             }
             Job::Journal(journal) => {
                 note("journal", call, desk.store.journal(call, &journal).await);
+                None
+            }
+            Job::Unanswered(question) => {
+                note("question", call, desk.store.unanswered(call, &question, Timestamp::now()).await);
                 None
             }
             Job::File(matter) => Some(Done::Filed(file(&desk, &programme, &matter).await)),

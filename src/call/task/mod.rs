@@ -15,7 +15,7 @@ use crate::asr::Asr;
 use crate::calendar::Calendar;
 use crate::catalogue::{Catalogue, Places};
 use crate::id::{CallId, Masked, VersionId};
-use crate::ivr::{Around, Flow, Lines};
+use crate::ivr::{Answers, Around, Flow, Lines, Rules};
 use crate::media::Media;
 use crate::sdp::{self, Terms};
 use crate::sip::{self, Command, DialogId, Event};
@@ -38,6 +38,7 @@ pub mod refer;
 mod refusals;
 pub mod registry;
 pub mod speak;
+mod spoken;
 
 /// How often is looked whether there is room again.
 const LOOK: Duration = Duration::from_millis(250);
@@ -91,7 +92,12 @@ pub struct Programme {
     pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
+    /// What is an emergency, and what is done then.
+    pub emergencies: Arc<Rules>,
+    pub answers: Arc<Answers>,
     pub speaker: Speaker,
+    /// What is agreed to with the trunks that want something of their own, by name.
+    pub terms: HashMap<String, Terms>,
 }
 
 /// Everything that calls share.

@@ -56,6 +56,8 @@ pub struct Over {
     /// The dialled number, as the trunk wants it.
     pub number: String,
     pub further: Vec<Peer>,
+    /// What the trunk wants offered, where that is not what all are offered.
+    pub terms: Option<sdp::Terms>,
     /// How long a peer may say nothing at all.
     pub silence: Duration,
 }
@@ -199,7 +201,7 @@ impl Originator {
         let ours = sdp::Ours::new(
             self.advertised.of(local.ip(), destination.to.ip()),
             leg.local().port(),
-            &self.terms,
+            destination.over.as_ref().and_then(|over| over.terms.as_ref()).unwrap_or(&self.terms),
             super::secret(),
         );
         let begun = Instant::now();

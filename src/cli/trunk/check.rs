@@ -134,7 +134,7 @@ pub(super) struct About {
 
 impl Check {
     /// In the order in which they are made: what others rest on comes first.
-    pub const ALL: [Check; 21] = [
+    pub const ALL: &[Check] = &[
         Check::Options,
         Check::Call,
         Check::Hangup,
@@ -152,6 +152,8 @@ impl Check {
         Check::Codec(Codec::Pcmu),
         Check::Codec(Codec::G722),
         Check::Codec(Codec::Opus),
+        #[cfg(feature = "g729")]
+        Check::Codec(Codec::G729),
         Check::KeysEvents,
         Check::KeysInfo,
         Check::KeysTones,
@@ -159,7 +161,7 @@ impl Check {
     ];
 
     pub fn named(name: &str) -> Option<Check> {
-        Check::ALL.into_iter().find(|check| check.about().name == name)
+        Check::ALL.iter().copied().find(|check| check.about().name == name)
     }
 
     pub fn about(self) -> About {
@@ -266,6 +268,8 @@ impl Check {
                     }
                     Codec::G722 => ("codec-g722", "Audio in G.722", "RFC 3551 section 4.5.2; RFC 3264 section 6"),
                     Codec::Opus => ("codec-opus", "Audio in Opus", "RFC 7587; RFC 3264 section 6"),
+                    #[cfg(feature = "g729")]
+                    Codec::G729 => ("codec-g729", "Audio in G.729", "RFC 3551 section 4.5.6; RFC 4856 section 2.1.9"),
                 };
                 let sends = "INVITE that offers this codec alone; a row of tones that is drawn anew";
                 let expects = "audio; from an echo number the same tones. 488 where the codec is not spoken";
@@ -315,7 +319,7 @@ mod tests {
 
     #[test]
     fn every_check_has_a_name_of_its_own() {
-        for (i, check) in Check::ALL.into_iter().enumerate() {
+        for (i, check) in Check::ALL.iter().copied().enumerate() {
             assert_eq!(Check::named(check.about().name), Some(check));
             assert!(Check::ALL[..i].iter().all(|other| other.about().title != check.about().title), "{check:?}");
         }

@@ -92,7 +92,7 @@ fn number(text: &str) -> Result<(Role, String), String> {
 }
 
 fn check(text: &str) -> Result<Check, String> {
-    let names = || Check::ALL.map(|check| check.about().name).join(", ");
+    let names = || Check::ALL.iter().map(|check| check.about().name).collect::<Vec<_>>().join(", ");
     Check::named(text).ok_or_else(|| format!("\"{text}\" is none of {}", names()))
 }
 
@@ -156,7 +156,7 @@ fn carrier(config: &Config, trunk: &Trunk, local: SocketAddr, arguments: &Argume
         from: trunk.numbers.outward(&arguments.from),
         trunk: trunk.clone(),
         numbers: arguments.numbers.clone(),
-        terms: config.main.media.terms.clone(),
+        terms: config.terms_of(&trunk.name),
         ring: arguments.ring,
         setup,
     }
@@ -166,7 +166,7 @@ async fn examined(config: &Config, carrier: &Carrier, arguments: &Arguments) -> 
     let wanted = |check: &Check| {
         (arguments.only.is_empty() || arguments.only.contains(check)) && !arguments.skip.contains(check)
     };
-    let checks: Vec<Check> = Check::ALL.into_iter().filter(wanted).collect();
+    let checks: Vec<Check> = Check::ALL.iter().copied().filter(wanted).collect();
     let drawn = Drawn { full: arguments.full, numbers: arguments.whole_numbers };
     let zone = config.main.zone.clone();
     let mut report = Report::begun(carrier, Timestamp::now(), zone.clone());
@@ -215,6 +215,6 @@ mod tests {
         for (name, _) in Role::ALL {
             assert!(NUMBERS.lines().any(|line| line.starts_with(&format!("  {name} "))), "{name}");
         }
-        assert!(Check::ALL.into_iter().all(|one| check(one.about().name) == Ok(one)));
+        assert!(Check::ALL.iter().copied().all(|one| check(one.about().name) == Ok(one)));
     }
 }

@@ -21,10 +21,14 @@ impl Interpreter {
     }
 
     pub(super) fn key(&mut self, key: char) {
+        // Who was told to end with # does so after a row that was complete without it.
+        if self.spent.take() == Some(key) {
+            return;
+        }
         let flow = self.flow.clone();
         let node = flow.node(self.node);
         match &self.at {
-            At::Start | At::Transferring | At::Over | At::Saying { then: Then::Transfer, .. } => return,
+            At::Start | At::Transferring | At::Alarm { .. } | At::Over | At::Saying { then: Then::Transfer, .. } => return,
             At::Asking { typed } if !typed.is_empty() => return self.more(key),
             _ => {}
         }
@@ -128,6 +132,7 @@ impl Interpreter {
             return self.no_match();
         }
         if typed.chars().count() >= digits.most {
+            self.spent = digits.end;
             return self.collected(&typed);
         }
         let between = self.times().between;

@@ -1,3 +1,5 @@
+mod kinds;
+
 use super::speak::READ_BACK;
 use super::*;
 use crate::ivr::talk::{By, Say};
@@ -278,7 +280,7 @@ impl World {
                     assert!(!self.over, "hangs up once");
                     self.over = true;
                 }
-                Output::Speak(_) | Output::Note(_) => {}
+                Output::StopTransfer | Output::RecordAll | Output::Emergency { .. } | Output::Question { .. } | Output::Speak(_) | Output::Note(_) => {}
             }
         }
         let ended = self.over || call.at == At::Over;
@@ -329,11 +331,13 @@ fn anything() -> impl Strategy<Value = Input> {
         1 => Just(Input::TransferFailed { code: 500 }),
         1 => Just(Input::TransferEnded),
         1 => Just(Input::Deadline),
+        1 => any::<u8>().prop_map(|load| Input::Around(crate::ivr::Around { load, ..Default::default() })),
     ]
 }
 
-/// Each visit of a node takes at most this many turns of nature: 20 silences and 20 wrong keys, a prompt and a wait each.
-const TURNS: u32 = 84;
+/// Each visit of a node takes at most this many turns of nature: 20 silences, 20 wrong keys and 9 repeats,
+/// a prompt and a wait each.
+const TURNS: u32 = 102;
 
 fn shipped() -> Arc<Flow> {
     flow(include_str!("../../../config/flows/main.toml"))
@@ -342,8 +346,10 @@ fn shipped() -> Arc<Flow> {
 /// A flow of `kinds.len()` nodes, each reachable by a word; arrows mostly lead onwards.
 fn random_flow(kinds: &[(u8, u8, u8)]) -> String {
     let last = kinds.len();
-    let mut text =
-        format!("start = \"n0\"\ntoo_long = \"n{last}\"\nsteps = 20\n[keys]\n0 = \"n{}\"\n[words]\n", last / 2);
+    let mut text = format!(
+        "start = \"n0\"\ntoo_long = \"n{last}\"\nsteps = 20\n[targets]\nt = \"sip:a@b\"\n[hours.h]\nworkday = \"08:00-17:00\"\n[keys]\n0 = \"n{}\"\n[words]\n",
+        last / 2
+    );
     for i in 0..=last {
         text += &format!("\"w{i}\" = \"n{i}\"\n");
     }
@@ -357,7 +363,7 @@ fn random_flow(kinds: &[(u8, u8, u8)]) -> String {
         let silent = format!("no_input = [{{ say = \"p\" }}, {{ go = \"n{y}\" }}]");
         let wrong = format!("no_match = [{{}}, {{ count = 3, go = \"n{y}\" }}]");
         text += &format!("[node.n{i}]\n");
-        text += &match kind % 8 {
+        text += &match kind % 14 {
             0 => format!("do = \"say\"\nsay = \"p\"\nbarge_in = {}\ngo = \"n{x}\"\n", kind % 16 == 0),
             1 => format!(
                 "do = \"menu\"\nsay = \"p\"\nchoice = [{{ key = \"1\", go = \"n{x}\" }}, {{ key = \"12\", go = \"n0\" }}]\n{silent}\n{wrong}\n"
@@ -373,7 +379,19 @@ fn random_flow(kinds: &[(u8, u8, u8)]) -> String {
             6 => format!(
                 "do = \"transfer\"\nsay = \"{{number}}\"\nto = \"sip:a@b\"\nfailed = \"n{x}\"\nended = \"n{y}\"\n"
             ),
-            _ => format!("do = \"goto\"\ngo = \"n{x}\"\n"),
+            7 => format!(
+                "do = \"collect\"\nsay = \"p\"\ninto = \"v\"\nmost = {}\ngo = \"n{x}\"\n{silent}\n{wrong}\n",
+                a % 4 + 1
+            ),
+            8 => format!("do = \"record\"\nsay = \"p\"\ngo = \"n{x}\"\n{silent}\n"),
+            9 => format!("do = \"set\"\nvariables = {{ v = \"{b}\" }}\npace = \"slow\"\ngo = \"n{x}\"\n"),
+            10 => format!("do = \"branch\"\narm = [{{ load = {}, go = \"n{x}\" }}]\nelse = \"n{y}\"\n", b % 100 + 1),
+            11 => format!("do = \"hours\"\nhours = \"h\"\nopen = \"n{x}\"\nclosed = \"n{y}\"\n"),
+            12 => format!("do = \"queue\"\nsay = \"{{time}}\"\nto = \"t\"\nfailed = \"n{x}\"\nended = \"n{y}\"\n"),
+            13 => format!(
+                "do = \"menu\"\nsay = \"p\"\nchoice = [{{ key = \"1\", words = [\"停水了\", \"人工\"], go = \"n{x}\" }}]\n{silent}\n{wrong}\n"
+            ),
+            _ => unreachable!("a remainder of 14"),
         };
     }
     text + &format!("[node.n{last}]\ndo = \"hangup\"\nsay = \"{{number}}\"\n")

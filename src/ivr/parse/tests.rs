@@ -1,3 +1,5 @@
+mod kinds;
+
 use super::*;
 use crate::ivr::talk::By;
 use crate::written::Fault;

@@ -69,9 +69,7 @@ impl Rules {
             return mobile.to_owned();
         }
         match &self.area {
-            Some(area) if LOCAL.contains(&digits.len()) && digits.starts_with(|c| ('2'..='8').contains(&c)) => {
-                format!("{area}{digits}")
-            }
+            Some(area) if is_local(digits) => format!("{area}{digits}"),
             _ => digits.to_owned(),
         }
     }
@@ -88,7 +86,7 @@ impl Rules {
             (_, Some(abroad), _) => format!("00{abroad}"),
             (Form::Local, ..) => {
                 let area = self.area.as_deref().unwrap_or("\0");
-                inner.strip_prefix(area).filter(|rest| LOCAL.contains(&rest.len())).unwrap_or(inner).to_owned()
+                inner.strip_prefix(area).filter(|rest| is_local(rest)).unwrap_or(inner).to_owned()
             }
             _ => inner.to_owned(),
         }
@@ -99,6 +97,11 @@ impl Rules {
 fn inland(national: &str) -> String {
     let short = national.len() <= 6 && national.starts_with(['1', '9']); // 110, 12345, 96310
     if short || is_mobile(national) { national.to_owned() } else { format!("0{national}") }
+}
+
+/// A subscriber's number; those of an area never begin with 0, 1 or 9, so it is told from service numbers.
+fn is_local(digits: &str) -> bool {
+    LOCAL.contains(&digits.len()) && digits.starts_with(|c| ('2'..='8').contains(&c))
 }
 
 fn is_mobile(digits: &str) -> bool {
@@ -155,6 +158,13 @@ mod tests {
             assert_eq!((out("+4930123456"), out("110")), (other.into(), short.into()), "{form:?}");
             assert_eq!(out("alice"), "alice");
         }
+    }
+
+    /// Found by the property below: what stands behind the area code is no number of the area, and came back as abroad.
+    #[test]
+    fn only_an_areas_numbers_lose_its_code() {
+        let rules = rules(Form::Local);
+        assert_eq!((rules.outward("0100000000"), rules.outward("01065551234")), ("0100000000".into(), "65551234".into()));
     }
 
     proptest! {

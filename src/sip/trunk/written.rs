@@ -21,9 +21,18 @@ pub enum PasswordFrom {
 /// Fetches a password, or says what is wrong.
 pub type ReadPassword<'a> = dyn Fn(&PasswordFrom) -> Result<String, String> + 'a;
 
+/// Takes from the file of the trunk with this name what is not SIP's.
+pub type ReadMore<'a> = dyn FnMut(&str, &mut Table<'_>) + 'a;
+
 impl Trunks {
     /// Reads `trunks/*.toml`, one trunk a file, named after it. A file with `disabled = true` is checked and not used.
-    pub fn read(sources: &[Source], unlisted: Unlisted, faults: &Faults, password: &ReadPassword<'_>) -> Trunks {
+    pub fn read(
+        sources: &[Source],
+        unlisted: Unlisted,
+        faults: &Faults,
+        password: &ReadPassword<'_>,
+        more: &mut ReadMore<'_>,
+    ) -> Trunks {
         let mut list = Vec::new();
         for source in sources {
             let Some(mut table) = source.read(faults) else { continue };
@@ -32,6 +41,7 @@ impl Trunks {
             // The passwords of a trunk that is not used need not be there.
             let unread = |_: &PasswordFrom| Ok(String::new());
             let trunk = trunk(&name, &mut table, if disabled { &unread } else { password });
+            more(&name, &mut table);
             table.finish();
             if !disabled {
                 list.push(trunk);
@@ -253,7 +263,7 @@ mod tests {
             PasswordFrom::File(name) if name == "good" => Ok("s3cret".to_owned()),
             _ => Err("is not there".to_owned()),
         };
-        Trunks::read(sources, Unlisted::Drop, faults, &password)
+        Trunks::read(sources, Unlisted::Drop, faults, &password, &mut |_, _| ())
     }
 
     #[test]

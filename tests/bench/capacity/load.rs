@@ -40,6 +40,8 @@ pub struct Seen {
     pub good: usize,
     pub unfinished: usize,
     pub setup_ms: Vec<f64>,
+    /// From INVITE to its refusal.
+    pub refused_ms: Vec<f64>,
     pub talk_s: Vec<f64>,
     pub call_seconds: f64,
     pub retransmissions: usize,
@@ -160,6 +162,7 @@ impl Load {
         self.seen.cpu_s = wire::thread_cpu() - cpu;
         self.seen.wall_s = (wire::now() - start) as f64 / 1e9;
         self.seen.setup_ms.sort_by(f64::total_cmp);
+        self.seen.refused_ms.sort_by(f64::total_cmp);
         self.seen.talk_s.sort_by(f64::total_cmp);
         self.seen
     }
@@ -310,6 +313,7 @@ impl Load {
         if code >= 300 {
             if self.callers[i].state == State::Inviting {
                 *self.seen.refused.entry(code).or_default() += 1;
+                self.seen.refused_ms.push((now - self.callers[i].invited) as f64 / 1e6);
                 let to = header(text, "To").unwrap_or_default().to_owned();
                 let uri = format!("sip:{}@{}", self.plan.number, self.plan.target);
                 self.send_sip(&self.request(i, "ACK", 1, &uri, &to, ""));

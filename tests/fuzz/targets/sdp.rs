@@ -9,7 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
     let ours = Ours::new(
         "192.0.2.1".parse().expect("an address"),
         4000,
-        &Terms { secure: Secure::Accept, ..Terms::of(&Codec::ALL) },
+        &Terms { secure: Secure::Accept, ..Terms::of(Codec::ALL) },
         [Master([7; 30]); 2],
     );
     accept(bytes, &ours).ok();

@@ -30,7 +30,7 @@ fn load(main: &str, trunk: &str, files: &Files) -> (Tls, Faults) {
     let config = main.read(&faults).map(Config::read).expect("TOML");
     let nothing: &ReadPassword<'_> = &|_| Err("is not there".into());
     let trunk = Source::new("trunks/a.toml", format!("addresses = [\"192.0.2.1\"]\n{trunk}"));
-    let trunks = Trunks::read(&[trunk], Unlisted::Drop, &faults, nothing);
+    let trunks = Trunks::read(&[trunk], Unlisted::Drop, &faults, nothing, &mut |_, _| ());
     let file = |name: &str| files.get(name).map(|text| text.clone().into_bytes()).ok_or_else(|| "not there".to_owned());
     (Tls::load(&config, &trunks, &file, &faults), faults)
 }

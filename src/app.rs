@@ -215,7 +215,7 @@ pub fn programme(config: &Config) -> Programme {
         places: config.places.clone(),
         emergencies: config.emergencies.clone(),
         answers: config.answers.clone(),
-        speaker: Speaker::new(prompts, config.texts.clone(), Some(voice)),
+        speaker: Speaker::new(prompts, config.texts.clone(), Some(voice), config.voices.clone()),
         terms: config.terms.clone(),
     }
 }

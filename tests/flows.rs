@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiesu::calendar::Calendar;
+use jiesu::ivr::coverage::Coverage;
 use jiesu::ivr::script::World;
 use jiesu::ivr::{Answers, Flow, Lines, Rules, SubFlows, script};
 use jiesu::written::{Faults, Source};
@@ -49,17 +50,16 @@ fn every_script_holds_and_together_they_come_through_every_node() {
     let world = world();
     for (flow, folder) in FLOWS {
         let flow = shipped(flow);
-        let mut seen = BTreeSet::new();
+        let mut seen = Coverage::default();
         let mut failures = Vec::new();
         for path in scripts(folder) {
             match script::run(&world, &flow, &fs::read_to_string(&path).expect("a script")) {
-                Ok(nodes) => seen.extend(nodes),
+                Ok(touched) => seen.add(touched),
                 Err(mismatch) => failures.push(format!("{}: {mismatch}", path.display())),
             }
         }
         assert!(failures.is_empty(), "{}", failures.join("\n"));
-        let all: BTreeSet<String> = flow.nodes().map(str::to_owned).collect();
-        let missed: Vec<&String> = all.difference(&seen).collect();
+        let missed = seen.of(&flow).nodes.missing;
         assert!(missed.is_empty(), "no script comes through {missed:?}");
     }
 }
@@ -67,7 +67,7 @@ fn every_script_holds_and_together_they_come_through_every_node() {
 /// There is one to copy from for every word that a node may do: in the shipped flow or in the example.
 #[test]
 fn every_kind_of_node_is_shown() {
-    let text = |path| fs::read_to_string(file(path).file()).expect("a flow");
+    let text = |path: &str| fs::read_to_string(file(path).file()).expect("a flow");
     let files = ["flows/main.toml", "examples/flows/every-kind.toml", "examples/flows/sub/identity.toml"];
     let all: String = files.iter().map(|path| text(&format!("config/{path}"))).collect();
     for kind in jiesu::ivr::flow::KINDS {
@@ -308,7 +308,7 @@ fn ordinary_complaints_seldom_raise_an_alarm() {
     }
     let share = f64::from(u32::try_from(alarms).expect("few")) * 100.0 / f64::from(texts);
     eprintln!("{alarms} of {texts} complaints raise an alarm: {share:.2} %");
-    assert!(texts > 5_000 && share < 1.0, "{alarms} of {texts}");
+    assert!(texts > 5_000 && share < 0.5, "{alarms} of {texts}");
     // The measure itself: rules without doubt and harmless words would cry wolf.
     let faults = Faults::default();
     let blunt = Rules::read(
@@ -319,4 +319,21 @@ fn ordinary_complaints_seldom_raise_an_alarm() {
         &faults,
     );
     assert!(blunt.look("万一发生火灾").is_some());
+}
+
+/// Whoever has chosen English is spoken to in English from the request to the good-bye, and to the people.
+#[test]
+fn the_way_of_most_calls_is_said_in_english_too() {
+    let faults = Faults::default();
+    let texts = jiesu::tts::catalogue::read(&file("config/prompts/prompts.toml"), &faults);
+    let flow = shipped("config/flows/main.toml");
+    assert_eq!(flow.languages().iter().map(|language| language.value.as_str()).collect::<Vec<_>>(), ["en"]);
+    let way = "request request-again not-heard request-hint you-said recorded confirm number-is number-again thanks goodbye \
+               filed-later transferring busy-leave-request busy-number-is wrong-key to-a-human slower-louder";
+    for id in way.split_whitespace() {
+        assert!(flow.prompts().iter().any(|prompt| prompt.value == id), "{id} is not said by the flow");
+        let english = texts.get(&format!("en/{id}")).unwrap_or_else(|| panic!("{id} has no English text"));
+        assert!(english.is_ascii(), "{id}: {english}");
+    }
+    assert!(faults.is_empty(), "{faults}");
 }

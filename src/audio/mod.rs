@@ -1,6 +1,7 @@
 //! Sound as numbers: the two laws of the telephone, the wideband codecs, WAV in and out, rates, tones, levels. All pure:
 //! bytes and samples in, bytes and samples out. Refuses to play, record or open anything: that is `media` and whoever reads the file.
 
+pub mod clear;
 pub mod coding;
 pub mod double;
 pub mod g711;

@@ -50,8 +50,12 @@ say = ["thanks"]
 "#;
 
 fn session() -> Session {
+    session_of(FLOW)
+}
+
+fn session_of(text: &str) -> Session {
     let faults = Faults::default();
-    let flow = Flow::read(&Source::new("flows/test.toml", FLOW), &faults);
+    let flow = Flow::read(&Source::new("flows/test.toml", text), &faults);
     let flow = flow.unwrap_or_else(|| panic!("{faults}"));
     Session::new(Interpreter::new(Arc::new(flow), Context::default()))
 }
@@ -98,6 +102,39 @@ pub(super) fn asked(session: &mut Session) -> u32 {
         seen.extend(outputs(session));
     }
     listen_of(&seen).expect("the flow listens first")
+}
+
+/// Nobody waits for the text of a message: it is kept, filed without text and completed after the call.
+#[test]
+fn a_message_is_kept_and_not_recognised() {
+    let mut session =
+        session_of(&FLOW.replace("do = \"listen\"", "do = \"record\"").replace("go = \"check\"", "go = \"filing\""));
+    let listen = asked(&mut session);
+    session.input(Input::Segment(segment(listen, 3000, SegmentEnd::Key('#'))));
+    let seen = outputs(&mut session);
+    assert_eq!(seen[0], Output::Keep { index: 0 });
+    assert!(!seen.iter().any(|output| matches!(output, Output::Recognise { .. })), "{seen:?}");
+    assert_eq!((session.node(), files(&seen), session.record().said_or_keyed()), ("filing", 1, true));
+    // And a silent one is nobody's message.
+    let mut session = session_of(&FLOW.replace("do = \"listen\"", "do = \"record\""));
+    let listen = asked(&mut session);
+    session.input(Input::Segment(segment(listen, 0, SegmentEnd::Silence)));
+    assert!(play_of(&outputs(&mut session)).is_some(), "it is asked again");
+    assert_eq!(session.node(), "ask");
+}
+
+/// What time it is reaches the flow and moves nothing by itself; how it wants to speak reaches whoever plays.
+#[test]
+fn time_and_delivery_pass_through() {
+    let set = "[node.slow]\ndo = \"set\"\npace = \"slow\"\ngo = \"end\"\n";
+    let mut session =
+        session_of(&format!("{}{set}", FLOW.replace("keys = { 5 = \"end\" }", "keys = { 5 = \"slow\" }")));
+    asked(&mut session);
+    session.input(Input::Around(ivr::Around { load: 99, ..ivr::Around::default() }));
+    assert_eq!(outputs(&mut session), []);
+    session.input(Input::Digit('5'));
+    let slow = ivr::Delivery { pace: ivr::Pace::Slow, ..ivr::Delivery::default() };
+    assert!(outputs(&mut session).contains(&Output::Speak(slow)));
 }
 
 #[test]

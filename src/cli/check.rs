@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Exit;
+use crate::config::proof;
 
 pub fn run(folder: &Path) -> anyhow::Result<Exit> {
     let checked = crate::config::load(folder).and_then(|config| {
@@ -13,6 +14,12 @@ pub fn run(folder: &Path) -> anyhow::Result<Exit> {
     });
     match checked {
         Ok(config) => {
+            for remark in config.proof.remarks(config.flows.values()) {
+                println!("remark: {remark}");
+            }
+            for finding in &config.proof.findings {
+                println!("not refused (check.flows): {}", proof::fault(finding));
+            }
             println!("{}: good. {}", folder.display(), config.summary());
             Ok(Exit::Done)
         }

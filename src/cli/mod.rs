@@ -9,6 +9,7 @@ mod check;
 mod classify;
 mod demo;
 mod emergency;
+mod flow;
 mod incident;
 mod outbox;
 mod phone;
@@ -59,9 +60,9 @@ enum Command {
     Check,
     /// The running daemon takes the configuration as it is now, or says why not. Exit 0 or 1.
     Reload(reload::Arguments),
-    /// What calls follow: versions, rollback, timed activation.
+    /// Look at a flow, and what calls follow: tree, picture, conversations, changes; versions, rollback, activation.
     #[command(subcommand)]
-    Flow(version::Command),
+    Flow(flow::Command),
     /// Daemon on free ports and one call on loopback; prints the ticket. Exit 0 when it was filed.
     Demo(demo::Arguments),
     /// A test telephone: calls a SIP address.
@@ -119,7 +120,7 @@ pub fn run() -> Exit {
         Command::Serve => serve::run(config),
         Command::Check => check::run(config),
         Command::Reload(arguments) => reload::run(config, &arguments),
-        Command::Flow(command) => version::run(config, &command),
+        Command::Flow(command) => flow::run(config, &command),
         Command::Demo(arguments) => demo::run(config, &arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),

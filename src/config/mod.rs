@@ -4,6 +4,7 @@
 //! prompts are recorded, a trunk is listed. [`load`] opens no port and changes nothing.
 
 mod folder;
+pub mod proof;
 pub mod reload;
 mod secret;
 pub mod version;
@@ -13,18 +14,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
 use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
 use crate::id::VersionId;
+use crate::ivr::prove::{Limits, Strictness};
 use crate::ivr::{Answers, Flow, Lines, Rules, SubFlows};
 use crate::sdp::Terms;
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
+use crate::tts::catalogue::Voices;
 use crate::written::{Faults, Source, Table, Written};
 use crate::{asr, backend, call, media, observe, sip, store, tts, web};
+
+pub use proof::Proof;
 
 /// Everything that an admin wrote, checked.
 #[derive(Clone)]
@@ -55,6 +60,17 @@ pub struct Config {
     pub prompts: HashMap<String, Vec<i16>>,
     /// What each prompt says.
     pub texts: HashMap<String, String>,
+    /// The voice of each language beside the usual one.
+    pub voices: Voices,
+    /// What was proven of the flows.
+    pub proof: Proof,
+}
+
+/// What prompts sound like, say, and by which voices.
+struct Spoken {
+    prompts: HashMap<String, Vec<i16>>,
+    texts: HashMap<String, String>,
+    voices: Voices,
 }
 
 impl Config {
@@ -96,6 +112,8 @@ pub struct Main {
     pub web: web::Config,
     pub reload: reload::Reload,
     pub log: observe::Config,
+    /// What is asked of flows.
+    pub check: Limits,
 }
 
 /// Reads `jiesu.toml` alone.
@@ -116,7 +134,15 @@ pub fn load_main(folder: &Path) -> Result<Main, Faults> {
 /// # Errors
 /// Every fault of every file.
 pub fn load(folder: &Path) -> Result<Config, Faults> {
-    load_with(folder, folder)
+    load_as(folder, folder, None)
+}
+
+/// As [`load`], but flows that break a rule are taken: they may be looked at before they are mended.
+///
+/// # Errors
+/// Every other fault of every file.
+pub fn load_to_look(folder: &Path) -> Result<Config, Faults> {
+    load_as(folder, folder, Some(Strictness::Say))
 }
 
 /// As [`load`], but what calls follow ([`version::Files`]) is read from `followed`: a version that is not the folder's.
@@ -124,10 +150,15 @@ pub fn load(folder: &Path) -> Result<Config, Faults> {
 /// # Errors
 /// Every fault of every file.
 pub fn load_with(folder: &Path, followed: &Path) -> Result<Config, Faults> {
+    load_as(folder, followed, None)
+}
+
+/// With another strictness about flows than the folder's own, if one is given.
+fn load_as(folder: &Path, followed: &Path, flows: Option<Strictness>) -> Result<Config, Faults> {
     for _ in 0..ATTEMPTS {
         let files = version::Files::read(followed);
         let faults = Faults::default();
-        let config = read(folder, followed, &files, &faults);
+        let config = read(folder, followed, &files, flows, &faults);
         // Files are read one after the other: somebody may be saving them, and half a change is no version.
         if version::Files::read(followed).id() == files.id() {
             return match config {
@@ -144,7 +175,13 @@ pub fn load_with(folder: &Path, followed: &Path) -> Result<Config, Faults> {
 /// How often a folder is read that changes under the reader.
 const ATTEMPTS: u32 = 3;
 
-fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults) -> Option<Config> {
+fn read(
+    folder: &Path,
+    followed: &Path,
+    files: &version::Files,
+    strictness: Option<Strictness>,
+    faults: &Faults,
+) -> Option<Config> {
     let main = folder::one(folder, "jiesu.toml", faults).and_then(|source| read_main(folder, &source, faults));
     let trunks = folder::all(folder, "trunks", "toml", faults);
     let unlisted = main.as_ref().map(|main| main.sip.unlisted).unwrap_or_default();
@@ -183,10 +220,15 @@ fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults)
     goes(&flows, &rules, faults);
     hints(&flows, &rules, &catalogue, faults);
     targets(&flows, &rules, &trunks, faults);
-    let (prompts, texts) = prompts(followed, &lines, &flows, &rules, faults);
+    let Spoken { prompts, texts, voices } = prompts(followed, &lines, &flows, &rules, faults);
+    let main = main?;
+    let calendar = Arc::new(calendar);
+    let limits = Limits { flows: strictness.unwrap_or(main.check.flows), ..main.check.clone() };
+    let proven = proof::Folder { flows: &flows, lines: &lines, prompts: &prompts, texts: &texts, calendar: &calendar };
+    let proof = Proof::new(&proven, limits, Timestamp::now().to_zoned_datetime(main.zone.clone()).date(), faults);
     Some(Config {
         folder: folder.to_owned(),
-        main: main?,
+        main,
         version: files.id(),
         files: Arc::new(files.clone()),
         trunks,
@@ -194,13 +236,15 @@ fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults)
         tls,
         lines,
         flows,
-        calendar: Arc::new(calendar),
+        calendar,
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
         emergencies: Arc::new(rules),
         answers: Arc::new(answers),
         prompts,
         texts,
+        proof,
+        voices,
     })
 }
 
@@ -277,10 +321,13 @@ fn prompts(
     flows: &HashMap<String, Arc<Flow>>,
     rules: &Rules,
     faults: &Faults,
-) -> (HashMap<String, Vec<i16>>, HashMap<String, String>) {
+) -> Spoken {
     let mut texts: HashMap<String, String> = lines.texts().into_iter().collect();
+    let mut voices = Voices::default();
     if let Some(source) = folder::one(folder, "prompts/prompts.toml", faults) {
-        texts.extend(tts::catalogue::read(&source, faults));
+        let (entries, languages) = tts::catalogue::read_all(&source, &tts::Manner::default(), faults);
+        texts.extend(entries.into_iter().map(|entry| (entry.id, entry.text)));
+        voices = languages;
     }
     let mut needed: Vec<String> = tts::numbers::all().chain([UNSPOKEN, ONE_MOMENT].map(str::to_owned)).collect();
     let named = lines.prompts();
@@ -293,9 +340,20 @@ fn prompts(
             needed.push(id.value.clone());
         }
     }
+    for language in flows.values().flat_map(|flow| flow.languages()) {
+        if !voices.contains_key(&language.value) {
+            let remedy = format!("write [language.{}] in prompts/prompts.toml", language.value);
+            let what = format!("language \"{}\" has no prompts", language.value);
+            faults.at(&language.place, &language.key, what, remedy);
+        }
+    }
+    // What has no text in a language is said in the usual one.
+    let translated = voices.keys().flat_map(|language| needed.iter().map(move |id| format!("{language}/{id}")));
+    let translated: Vec<String> = translated.filter(|id| texts.contains_key(id)).collect();
+    needed.extend(translated);
     needed.sort_unstable();
     needed.dedup();
-    (tts::library::load(&folder.join("prompts"), &needed, faults), texts)
+    Spoken { prompts: tts::library::load(&folder.join("prompts"), &needed, faults), texts, voices }
 }
 
 /// Played where free text cannot be spoken.
@@ -325,6 +383,7 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         web: section("web")?.read(web::Config::read),
         reload: section("reload")?.read(reload::Reload::read),
         log: section("log")?.read(observe::Config::read),
+        check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),
         state_dir,
         zone,
@@ -417,8 +476,8 @@ mod tests {
             format!("{:?}", (&full.asr, &full.tts, &full.store))
         );
         assert_eq!(
-            format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.state_dir)),
-            format!("{:?}", (&full.web, &full.log, &full.reload, &full.state_dir))
+            format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.check, &bare.state_dir)),
+            format!("{:?}", (&full.web, &full.log, &full.reload, &full.check, &full.state_dir))
         );
         let retries =
             |main: &Main| main.backends.iter().map(|b| (b.kind.clone(), b.retry, b.at_once)).collect::<Vec<_>>();
@@ -470,6 +529,19 @@ mod tests {
                 "id = \"hours\"",
                 "id = \"what-is-12345\"",
                 ["hotline.toml:", "is an answer already"],
+            ),
+            (
+                "flows/main.toml",
+                "language = \"en\"",
+                "language = \"fr\"",
+                ["main.toml:", "language \"fr\" has no prompts"],
+            ),
+            ("calendar/2026.toml", "2026-10-07", "2027-10-07", ["2026.toml:", "is no date of 2026"]),
+            (
+                "flows/main.toml",
+                "[node.thanks]\ndo = \"hangup\"",
+                "[node.thanks]\ndo = \"sub\"\nflow = \"elsewhere\"\ngo = \"goodbye\"",
+                ["main.toml:", "there is no sub-flow \"elsewhere\""],
             ),
             (
                 "jiesu.toml",

@@ -49,6 +49,10 @@ pub struct Uses {
     pub variables: Vec<Written<String>>,
     /// The opening hours that the flow keeps; they ask the calendar.
     pub hours: Vec<Written<Hours>>,
+    /// The names that the flow gives to SIP addresses.
+    pub targets: Vec<(String, String)>,
+    /// SIP addresses that are staffed at these hours only.
+    pub duty: Vec<Written<(String, Hours)>>,
 }
 
 /// The nodes and what holds for all of them.
@@ -278,6 +282,16 @@ impl Flow {
     /// The opening hours that it keeps.
     pub fn hours(&self) -> &[Written<Hours>] {
         &self.uses.hours
+    }
+
+    /// The addresses that are not always staffed, with the hours at which they are.
+    pub fn duty(&self) -> &[Written<(String, Hours)>] {
+        &self.uses.duty
+    }
+
+    /// What `[targets]` calls an address.
+    pub fn target_name(&self, uri: &str) -> Option<&str> {
+        self.uses.targets.iter().find(|(_, known)| known == uri).map(|(name, _)| name.as_str())
     }
 
     /// The nodes' names, in the order of the file.

@@ -5,11 +5,16 @@
 //! ([`Input`]) and says what to do ([`Output`]). Refuses: sockets, files, the clock, sound. What a prompt sounds like is
 //! `tts`; whether a prompt, a category or a flow of that name exists is `config::check`.
 //!
+//! For admins: [`prove`] says whether every caller comes well out of a flow, [`show`] and [`sketch`] draw it, [`script`]
+//! holds conversations against it ([`coverage`]: how much of it they touch), [`change`] tells two versions apart.
+//!
 //! The interpreter promises that every walk ends: a silent caller reaches a hang-up because [`check`] refuses flows in
 //! which they would go round, and a caller who keys for ever is led out after [`Flow::steps`].
 
 pub mod answers;
+pub mod change;
 pub mod check;
+pub mod coverage;
 pub mod digits;
 pub mod emergency;
 pub mod flow;
@@ -17,8 +22,11 @@ pub mod interpreter;
 pub mod journal;
 pub mod lines;
 pub mod parse;
+pub mod prove;
 pub mod replay;
 pub mod script;
+pub mod show;
+pub mod sketch;
 pub mod spoken;
 pub mod sub;
 pub mod talk;

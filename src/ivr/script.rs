@@ -12,19 +12,20 @@
 //! = file confirmed topic=供水                    # it files; look-up, transfer URI, hangup likewise
 //! > filed 2611240000718                         # the store's answer; not-filed, ticket N STATE UNIT, no-ticket
 //! > no-answer 486                               # the transfer's; talked: somebody took it and has hung up
-//! > known 康邑园停水                              # what the caller says next is about this known incident
 //! > shout 着火了                                # said while nobody listens: over a prompt, at a menu, while it rings
+//! > known 康邑园停水                              # what the caller says next is about this known incident
 //! = at thanks                                   # the node where the call is
 //! ```
 //! A prompt is over when the next line needs it to be. Everything that the flow says or does must stand in the script.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use super::answers::Answers;
+use super::coverage::Coverage;
 use super::emergency::Rules;
 use super::flow::Flow;
 use super::interpreter::Interpreter;
@@ -47,11 +48,11 @@ pub struct World {
     pub answers: Arc<Answers>,
 }
 
-/// Holds the conversation; gives the nodes that it came through.
+/// Holds the conversation; gives what of the flow it came through.
 ///
 /// # Errors
 /// The first line where script and flow part.
-pub fn run(world: &World, flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<String>, Mismatch> {
+pub fn run(world: &World, flow: &Arc<Flow>, script: &str) -> Result<Coverage, Mismatch> {
     let usual = Context { line: "12345".to_owned(), ..Context::default() };
     let mut run = Run::new(flow, world, usual);
     let mut begun = false;
@@ -61,9 +62,7 @@ pub fn run(world: &World, flow: &Arc<Flow>, script: &str) -> Result<BTreeSet<Str
         let words = words(text);
         let Some((first, rest)) = words.split_first() else { continue };
         let step = match first.text.as_str() {
-            "call" if !begun => {
-                context(rest).map(|context| run = Run::new(flow, world, context))
-            }
+            "call" if !begun => context(rest).map(|context| run = Run::new(flow, world, context)),
             "<" => run.says(rest),
             ">" => run.tell(rest),
             "=" => run.does(rest),
@@ -153,7 +152,7 @@ struct Run {
     hearing: Hearing,
     timed: bool,
     around: Around,
-    seen: BTreeSet<String>,
+    seen: Coverage,
 }
 
 impl Run {
@@ -162,7 +161,7 @@ impl Run {
         let context = Context { calendar: world.calendar.clone(), ..context };
         let interpreter = Interpreter::new(flow.clone(), context);
         let interpreter = interpreter.watch(world.rules.clone()).informed(world.answers.clone());
-        let (effects, seen) = (VecDeque::new(), BTreeSet::new());
+        let (effects, seen) = (VecDeque::new(), Coverage::default());
         let mut run =
             Run { interpreter, effects, playing: None, hearing: Hearing::Nothing, timed: false, around, seen };
         run.input(Input::Answered);
@@ -173,7 +172,7 @@ impl Run {
         self.interpreter.input(input);
         while let Some(output) = self.interpreter.poll() {
             match output {
-                Output::Note(note) => self.seen.extend(note.strip_prefix("node ").map(str::to_owned)),
+                Output::Note(note) => note.strip_prefix("node ").into_iter().for_each(|node| self.seen.enter(node)),
                 // What the flow makes of them follows.
                 Output::Emergency { .. } | Output::Question { .. } => {}
                 Output::Deadline(after) => self.timed = after.is_some(),
@@ -309,6 +308,7 @@ impl Run {
             "known" => Input::Known(Incident { text: rest(), ..Incident::default() }),
             "hang-up" => Input::HungUp,
             keys if !keys.is_empty() && keys.chars().all(|key| key.is_ascii_digit() || "*#".contains(key)) => {
+                self.seen.press(self.interpreter.node(), keys);
                 for key in keys.chars() {
                     self.input(Input::Digit(key));
                 }

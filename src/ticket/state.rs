@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "\"text_completed\" cannot happen to a ticket that is received with its text whole; \
-             what can: more_said, sent, parked"
+             what can: more_said, raised, sent, parked"
         );
         let error = Standing::after(None, &Event::TextCompleted).expect_err("no ticket yet");
         assert!(error.to_string().ends_with("a call without a ticket; what can: filed"), "{error}");

@@ -9,13 +9,19 @@
 //!
 //! [manner.gas-danger]     # one prompt's own way of speaking: voice, speed, pitch as in [tts]
 //! speed = 140
+//!
+//! [language.en]           # the same prompts for callers who chose another language
+//! voice = "en-gb"
+//! [language.en.sentences]
+//! greeting = "Hello, this is the citizens' hotline 12345."
 //! ```
 //!
-//! An id is the name of its file: small letters, digits and hyphens.
+//! An id is the name of its file: small letters, digits and hyphens. Those of another language lie in its folder:
+//! `en/greeting`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::config::Manner;
+use super::config::{Config, Input, Manner};
 use super::shape::Edges;
 use crate::written::{Faults, Source, Table, Written};
 
@@ -27,36 +33,79 @@ pub struct Entry {
     /// `None`: as `[tts]` says.
     pub manner: Option<Manner>,
     pub edges: Edges,
+    /// Its text goes to the voice as it is: only the usual language is spelt in pinyin.
+    pub foreign: bool,
 }
 
 impl Entry {
     /// A sentence in the usual manner.
     pub fn sentence(id: impl Into<String>, text: impl Into<String>) -> Entry {
-        Entry { id: id.into(), text: text.into(), manner: None, edges: Edges::Sentence }
+        Entry { id: id.into(), text: text.into(), manner: None, edges: Edges::Sentence, foreign: false }
+    }
+
+    /// How this prompt is rendered.
+    pub fn config(&self, usual: &Config) -> Config {
+        let input = if self.foreign { Input::Text } else { usual.input };
+        Config { input, manner: self.manner.clone().unwrap_or_else(|| usual.manner.clone()), ..usual.clone() }
     }
 }
 
+/// The voice of each language beside the usual one.
+pub type Voices = BTreeMap<String, Manner>;
+
 /// Every prompt of the file, in its order. `usual` stands where a prompt's own manner says only a part.
 pub fn entries(source: &Source, usual: &Manner, faults: &Faults) -> Vec<Entry> {
-    let Some(mut table) = source.read(faults) else { return Vec::new() };
+    read_all(source, usual, faults).0
+}
+
+/// The prompts, and the voices of the languages in the file.
+pub fn read_all(source: &Source, usual: &Manner, faults: &Faults) -> (Vec<Entry>, Voices) {
+    let Some(mut table) = source.read(faults) else { return Default::default() };
     let mut list = Vec::new();
-    let mut seen = HashSet::new();
-    for (key, edges) in [("sentences", Edges::Sentence), ("pieces", Edges::Piece)] {
-        let Some(mut section) = table.table(key) else { continue };
-        for id in section.keys() {
-            let text = section.text(&id).check(|text: &String| spoken(&id, text, seen.contains(&id)));
-            if let Some(text) = text.get() {
-                seen.insert(id.clone());
-                list.push(Entry { id, text, manner: None, edges });
+    sections(&mut table, None, &mut list);
+    let mut voices = Voices::new();
+    if let Some(mut languages) = table.table("language") {
+        for language in languages.keys() {
+            let Some(mut own) = languages.table(&language) else { continue };
+            if !is_id(&language) {
+                own.fault("", format!("\"{language}\" is no language"), "write a short name, e.g. [language.en]");
             }
+            let named = Manner { voice: language.clone(), ..usual.clone() };
+            let manner = Manner::read(&mut own, &named);
+            sections(&mut own, Some((&language, &manner)), &mut list);
+            own.finish();
+            voices.insert(language, manner);
         }
-        section.finish();
+        languages.finish();
     }
     if let Some(manners) = table.table("manner") {
         read_manners(manners, usual, &mut list);
     }
     table.finish();
-    list
+    (list, voices)
+}
+
+/// `sentences` and `pieces` of a table, in the usual language or another.
+fn sections(table: &mut Table<'_>, language: Option<(&str, &Manner)>, list: &mut Vec<Entry>) {
+    let mut seen = HashSet::new();
+    for (key, edges) in [("sentences", Edges::Sentence), ("pieces", Edges::Piece)] {
+        let Some(mut section) = table.table(key) else { continue };
+        for id in section.keys() {
+            let text = section.text(&id).check(|text: &String| spoken(&id, text, seen.contains(&id)));
+            let Some(text) = text.get() else { continue };
+            seen.insert(id.clone());
+            list.push(match language {
+                None => Entry { edges, ..Entry::sentence(id, text) },
+                Some((language, manner)) => Entry {
+                    edges,
+                    manner: Some(manner.clone()),
+                    foreign: true,
+                    ..Entry::sentence(format!("{language}/{id}"), text)
+                },
+            });
+        }
+        section.finish();
+    }
 }
 
 /// The texts alone, by id.
@@ -152,6 +201,21 @@ mod tests {
         ] {
             assert!(faults.contains(part), "{part} is not in:\n{faults}");
         }
+    }
+
+    #[test]
+    fn another_language_has_its_own_folder_and_voice() {
+        let faults = Faults::default();
+        let text = "[sentences]\nhello = \"您好。\"\n[language.en]\nvoice = \"en-gb\"\n[language.en.sentences]\nhello = \"Hello.\"\n[manner.\"en/hello\"]\nspeed = 120\n";
+        let (list, voices) = read_all(&Source::new("prompts.toml", text), &Manner::default(), &faults);
+        assert!(faults.is_empty(), "{faults}");
+        assert_eq!(voices["en"].voice, "en-gb");
+        let slow = Manner { speed: 120, ..Manner::default() };
+        assert_eq!((list[1].id.as_str(), list[1].foreign, &list[1].manner), ("en/hello", true, &Some(slow)));
+        let config = Config::default();
+        assert_eq!((list[1].config(&config).input, list[0].config(&config).input), (Input::Text, Input::Pinyin));
+        let (_, faults) = read_text("[language.\"../x\"]\nvoice = \"en\"\nvioce = 1\n");
+        assert!(faults.contains("is no language") && faults.contains("did you mean voice?"), "{faults}");
     }
 
     #[test]

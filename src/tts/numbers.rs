@@ -71,6 +71,17 @@ pub fn prompts(say: &Say) -> Vec<String> {
     ids.into_iter().map(str::to_owned).collect()
 }
 
+/// Numbers, dates and times in a language that has no digit set of its own for them: words for its voice. Single digits
+/// are the digit set's in any language.
+pub fn foreign(say: &Say) -> Option<String> {
+    match say {
+        Say::Count(count) => Some(count.to_string()),
+        Say::Date(date) => Some(date.strftime("%B %-d, %Y").to_string()),
+        Say::Time(time) => Some(time.strftime("%-I:%M %p").to_string()),
+        Say::Prompt(_) | Say::Text(_) | Say::Digits(_) => None,
+    }
+}
+
 /// Digits and letters singly, with a pause between groups; anything else is left out. Eight digits and more in a row
 /// are grouped by four, eleven as a mobile number is (3, 4, 4): people write them down as they hear them.
 fn one_by_one(digits: &str) -> Vec<&'static str> {

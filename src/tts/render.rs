@@ -57,17 +57,20 @@ pub async fn render(
     let mut list = List::read(folder)?;
     for entry in entries {
         let path = folder.join(format!("{}.wav", entry.id));
+        let config = &entry.config(config);
         let source = source_of(config, entry);
         let became = if force { None } else { list.state(&entry.id, &path, &source)? };
         if let Some(became) = became {
             told(entry, became);
             continue;
         }
-        let manner = entry.manner.as_ref().unwrap_or(&config.manner);
-        let sound = voice::render(config, manner, entry.edges, &entry.text)
+        let sound = voice::render(config, &config.manner, entry.edges, &entry.text)
             .await
             .map_err(|why| RenderError::Silent { id: entry.id.clone(), why })?;
         let bytes = alaw_file(&sound);
+        if let Some(own) = path.parent() {
+            fs::create_dir_all(own).map_err(|error| RenderError::File { file: own.to_owned(), error })?;
+        }
         replace(&path, &bytes)?;
         list.made.insert(entry.id.clone(), Made { file: hash(&bytes), source });
         // After each, so that an interrupted run forgets nothing.
@@ -128,6 +131,8 @@ impl List {
              # was made from. A file that is not listed with its hash is a recording and is never overwritten.\n",
         );
         for (id, made) in &self.made {
+            // The slash of another language's folder has to be quoted.
+            let id = if id.contains('/') { format!("\"{id}\"") } else { id.clone() };
             text.push_str(&format!("{id} = \"{} {}\"\n", made.file, made.source));
         }
         text
@@ -164,8 +169,7 @@ fn alaw_file(samples: &[i16]) -> Vec<u8> {
 
 /// The hash of all that makes the sound.
 fn source_of(config: &Config, entry: &Entry) -> String {
-    let manner = entry.manner.as_ref().unwrap_or(&config.manner);
-    let Config { command, input, one, .. } = config;
+    let Config { command, input, one, manner, .. } = config;
     hash(format!("{command:?}\n{input:?}\n{one:?}\n{manner:?}\n{:?}\n{}", entry.edges, entry.text).as_bytes())
 }
 

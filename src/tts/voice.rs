@@ -53,18 +53,29 @@ impl Voice {
     /// # Errors
     /// See [`Silent`]; nothing of the text is in the message.
     pub async fn speak(&self, text: &str) -> Result<Vec<i16>, Silent> {
+        self.speak_as(text, None).await
+    }
+
+    /// As [`Voice::speak`], in another language: the voice gets the text as it is.
+    ///
+    /// # Errors
+    /// See [`Voice::speak`].
+    pub async fn speak_as(&self, text: &str, foreign: Option<&Manner>) -> Result<Vec<i16>, Silent> {
+        let config = &match foreign {
+            Some(manner) => Config { input: Input::Text, manner: manner.clone(), ..self.0.config.clone() },
+            None => self.0.config.clone(),
+        };
         let length = text.chars().count();
         if length > self.0.config.longest {
             return Err(Silent::TooLong(length));
         }
-        let key = self.0.key(text);
+        let key = key(config, text);
         let shared = self.0.clone();
         let asked = key.clone();
         let found = tokio::task::spawn_blocking(move || shared.cache.get(&asked, SystemTime::now()));
         if let Ok(Some(sound)) = found.await {
             return Ok(sound);
         }
-        let config = &self.0.config;
         let sound = tokio::time::timeout(config.time_limit, async {
             // A semaphore that nobody closes.
             let _place = self.0.places.acquire().await.map_err(|error| Silent::Failed(error.to_string()))?;
@@ -81,13 +92,11 @@ impl Voice {
     }
 }
 
-impl Shared {
-    /// All that makes the sound.
-    fn key(&self, text: &str) -> String {
-        let Config { command, input, manner, one, .. } = &self.config;
-        let made_of = format!("{EDITION}\n{command:?}\n{input:?}\n{manner:?}\n{one:?}\n{text}");
-        Sha256::digest(made_of.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-    }
+/// All that makes the sound.
+fn key(config: &Config, text: &str) -> String {
+    let Config { command, input, manner, one, .. } = config;
+    let made_of = format!("{EDITION}\n{command:?}\n{input:?}\n{manner:?}\n{one:?}\n{text}");
+    Sha256::digest(made_of.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One text through the program, without the cache.
@@ -195,6 +204,22 @@ mod tests {
         voice.speak("你好").await.expect("it speaks");
         voice.speak("您好").await.expect("it speaks");
         assert_eq!(count(), 3);
+    }
+
+    #[tokio::test]
+    async fn another_language_has_its_own_voice_and_is_not_spelt() {
+        let dir = folder();
+        let (tone, heard) = (tone_file(dir.path()), dir.path().join("heard"));
+        let mut config = program(&format!("{{ echo $0; cat; }} >>{}; cat {tone}", heard.display()));
+        config.command.push("{voice}".to_owned());
+        config.input = Input::Pinyin;
+        let voice = Voice::new(config, dir.path().join("tts"));
+        let english = Manner { voice: "en-gb".to_owned(), ..Manner::default() };
+        voice.speak_as("water 12", Some(&english)).await.expect("it speaks");
+        assert_eq!(std::fs::read_to_string(&heard).expect("it was written"), "en-gb\nwater 12");
+        voice.speak("水").await.expect("it speaks");
+        let both = std::fs::read_to_string(&heard).expect("it was written");
+        assert!(both.contains("cmn-latn-pinyin\nshui3"), "{both}");
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ mod endings;
 mod hearing;
 mod junk;
 mod kill;
+mod kinds;
 mod lines;
 mod manners;
 mod peers;

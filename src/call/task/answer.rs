@@ -534,6 +534,12 @@ impl Call<'_> {
         }));
     }
 
+    /// Where a listen of this number is recorded.
+    fn recording(&self, listen: u32) -> PathBuf {
+        let day = self.invitation.began.to_zoned_datetime(self.desk.zone.clone()).date();
+        clerk::recording(&self.desk.recordings, self.invitation.id, day, listen)
+    }
+
     /// What the caller says may tell that a known incident concerns them; then the flow knows it before it goes on.
     fn look_for_incident(&mut self, text: &str) {
         if self.known.is_some() {
@@ -545,12 +551,6 @@ impl Call<'_> {
         let input = Input::Known(incident::spoken(row));
         self.diary.input(self.answered.elapsed(), &input);
         self.session.input(input);
-    }
-
-    /// Where a listen of this number is recorded.
-    fn recording(&self, listen: u32) -> PathBuf {
-        let day = self.invitation.began.to_zoned_datetime(self.desk.zone.clone()).date();
-        clerk::recording(&self.desk.recordings, self.invitation.id, day, listen)
     }
 
     fn recognise(&mut self, index: usize) {

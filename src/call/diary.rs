@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::session::{Input, Output};
+use super::session::{Input, OVERHEARD, Output};
 use crate::ivr::Incident;
 use crate::ivr::journal::{Journal, Step};
 use crate::media::{Segment, SegmentEnd};
@@ -62,6 +62,8 @@ impl Diary {
                 None
             }
             Input::NoInput { listen } if self.at == At::MaySpeak(*listen) => Some(Step::Silence),
+            // What was overheard is no utterance of the record.
+            Input::Segment(segment) if segment.listen >= OVERHEARD => None,
             Input::Segment(segment) => {
                 self.segments += 1;
                 self.segment(segment)

@@ -22,6 +22,7 @@ use crate::filing;
 use crate::id::Masked;
 use crate::ivr::journal::{Journal, Step};
 use crate::ivr::replay::{self, Outcome, Recorded};
+use crate::ivr::script::World;
 use crate::ivr::{Around, Context, Hints};
 use crate::store::{Past, Store, VersionRow};
 
@@ -158,8 +159,9 @@ fn through(config: &Config, past: &Past, mut recorded: Recorded) -> Option<Outco
     let flow = config.flows.get(&chosen.flow)?;
     recorded.context.greeting = chosen.greeting;
     recorded.context.topic = chosen.topic;
-    recorded.context.calendar = config.calendar.clone();
-    Some(replay::run(flow, &recorded))
+    let (rules, answers) = (config.emergencies.clone(), config.answers.clone());
+    let world = World { calendar: config.calendar.clone(), rules, answers };
+    Some(replay::run(&world, flow, &recorded))
 }
 
 fn tell(json: bool, count: &Count, changes: &[Change], zone: &TimeZone) -> anyhow::Result<Exit> {

@@ -17,13 +17,12 @@ use crate::id::VersionId;
 
 /// Single files of a version.
 const FILES: [&str; 2] = ["lines.toml", "emergency.toml"];
-/// Its folders, whose files with these endings belong to it.
-const FOLDERS: [(&str, &[&str]); 7] = [
+/// Its folders, whose files with these endings belong to it, and those of folders in them (sub-flows, languages).
+const FOLDERS: [(&str, &[&str]); 6] = [
     ("answers", &["toml"]),
     ("calendar", &["toml"]),
     ("catalogue", &["toml"]),
     ("flows", &["toml"]),
-    ("flows/sub", &["toml"]),
     ("places", &["toml"]),
     ("prompts", &["toml", "wav"]),
 ];
@@ -88,13 +87,14 @@ fn names(folder: &Path) -> BTreeSet<String> {
     let mut names: BTreeSet<String> =
         FILES.iter().filter(|name| folder.join(name).is_file()).map(ToString::to_string).collect();
     for (inside, endings) in FOLDERS {
-        // A folder that is not there holds nothing.
-        for entry in fs::read_dir(folder.join(inside)).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let ending = Path::new(&name).extension().and_then(|e| e.to_str()).unwrap_or_default();
-            if !name.starts_with('.') && endings.contains(&ending) && entry.path().is_file() {
-                names.insert(format!("{inside}/{name}"));
-            }
+        let mut folders = vec![inside.to_owned()];
+        folders.extend(entries(folder, inside, |path| path.is_dir()));
+        for inside in folders {
+            let ours = |path: &Path| {
+                let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+                endings.contains(&ending) && path.is_file()
+            };
+            names.extend(entries(folder, &inside, ours));
         }
     }
     names
@@ -113,6 +113,14 @@ pub fn fingerprint(folder: &Path) -> u64 {
         (&path, seen.as_ref().map(fs::Metadata::len), seen.and_then(|seen| seen.modified().ok())).hash(&mut all);
     }
     all.finish()
+}
+
+/// What is in a folder of the folder; one that is not there holds nothing.
+fn entries(folder: &Path, inside: &str, wanted: impl Fn(&Path) -> bool) -> Vec<String> {
+    let all = fs::read_dir(folder.join(inside)).into_iter().flatten().flatten();
+    let named = all.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()));
+    let ours = named.filter(|(name, path)| !name.starts_with('.') && wanted(path));
+    ours.map(|(name, _)| format!("{inside}/{name}")).collect()
 }
 
 fn hash(bytes: &[u8]) -> String {
@@ -226,9 +234,10 @@ impl Archive {
 
 /// Whether a name in a row is one that a version may have: never a way out of the folder.
 fn inside(name: &str) -> bool {
-    let file = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
-    FILES.contains(&name)
-        || name.rsplit_once('/').is_some_and(|(folder, rest)| FOLDERS.iter().any(|f| f.0 == folder) && file(rest))
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', '\0']);
+    let parts: Vec<&str> = name.split('/').collect();
+    let known = FOLDERS.iter().any(|(folder, _)| parts[0] == *folder);
+    FILES.contains(&name) || known && (2..=3).contains(&parts.len()) && parts.into_iter().all(part)
 }
 
 /// A version laid out in a folder.
@@ -265,7 +274,12 @@ mod tests {
         let temp = tempfile::tempdir().expect("a folder");
         let archive = Archive::new(&temp.path().join("state"));
         let (one, two) = (
-            files(&[("flows/main.toml", "a"), ("lines.toml", "b"), ("prompts/x.wav", "same")]),
+            files(&[
+                ("flows/main.toml", "a"),
+                ("flows/sub/id.toml", "s"),
+                ("lines.toml", "b"),
+                ("prompts/x.wav", "same"),
+            ]),
             files(&[("flows/other.toml", "c"), ("lines.toml", "b2"), ("prompts/x.wav", "same")]),
         );
         let (first, second) = (archive.put(&one).expect("put"), archive.put(&two).expect("put"));
@@ -280,7 +294,7 @@ mod tests {
         assert_eq!(fs::read_to_string(folder.join("jiesu.toml")).expect("untouched"), "mine");
         // Only the second is kept: what both share stays.
         let kept = second.values().cloned().collect();
-        assert_eq!(archive.sweep(&kept).expect("swept"), 2);
+        assert_eq!(archive.sweep(&kept).expect("swept"), 3);
         assert_eq!(archive.get(&second).expect("kept"), two);
         assert!(matches!(archive.get(&first), Err(Lost::Missing(_))));
         fs::write(temp.path().join("state/versions").join(&second["lines.toml"]), "b3").expect("damaged");
@@ -292,7 +306,15 @@ mod tests {
         let temp = tempfile::tempdir().expect("a folder");
         let archive = Archive::new(temp.path());
         let hash = archive.put(&files(&[("lines.toml", "x")])).expect("put")["lines.toml"].clone();
-        for name in ["../lines.toml", "flows/../../x.toml", "flows/", "/etc/passwd", "jiesu.toml", "trunks/a.toml"] {
+        for name in [
+            "../lines.toml",
+            "flows/../../x.toml",
+            "flows/",
+            "/etc/passwd",
+            "jiesu.toml",
+            "trunks/a.toml",
+            "flows/a/b/c.toml",
+        ] {
             let contents = Contents::from([(name.to_owned(), hash.clone())]);
             assert!(matches!(archive.get(&contents), Err(Lost::Damaged(_))), "{name}");
         }

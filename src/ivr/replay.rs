@@ -14,6 +14,7 @@ use jiff::civil::DateTime;
 use super::flow::Flow;
 use super::interpreter::Interpreter;
 use super::journal::{Journal, Step};
+use super::script::World;
 use super::talk::{Context, Heard, Hints, Incident, Input, Output, StatusReport};
 
 /// What became of a call.
@@ -104,8 +105,8 @@ fn end(talked: bool, filed: bool, did: bool) -> End {
 }
 
 /// Leads the call through `flow`.
-pub fn run(flow: &Arc<Flow>, recorded: &Recorded) -> Outcome {
-    let mut walk = Walk::new(flow, recorded);
+pub fn run(world: &World, flow: &Arc<Flow>, recorded: &Recorded) -> Outcome {
+    let mut walk = Walk::new(world, flow, recorded);
     walk.knows();
     walk.input(Input::Answered);
     // Every walk ends (the interpreter's promise); the bound keeps a mistake of ours from becoming a loop.
@@ -152,6 +153,8 @@ struct Walk {
     /// How many more nodes the caller heard after the last thing that they did, before they hung up.
     patience: usize,
     awaits: Awaits,
+    /// Filings that are not answered: an emergency files while it speaks.
+    files: u32,
     deadline: Option<Duration>,
     /// When the last key was pressed, in the recording: a pause between two keys can end a choice.
     last_key: Option<Duration>,
@@ -177,13 +180,12 @@ enum Awaits {
     Prompt(u32),
     Keys,
     Words,
-    Store,
     Ticket,
     Talk,
 }
 
 impl Walk {
-    fn new(flow: &Arc<Flow>, recorded: &Recorded) -> Walk {
+    fn new(world: &World, flow: &Arc<Flow>, recorded: &Recorded) -> Walk {
         let mut acts = VecDeque::new();
         let mut answers = Answers::default();
         for (at, step) in recorded.journal.steps() {
@@ -204,15 +206,19 @@ impl Walk {
                 Step::Node(_) | Step::Transfer(_) => {}
             }
         }
+        let context = Context { calendar: world.calendar.clone(), ..recorded.context.clone() };
         Walk {
-            interpreter: Interpreter::new(flow.clone(), recorded.context.clone()),
+            interpreter: Interpreter::new(flow.clone(), context)
+                .watch(world.rules.clone())
+                .informed(world.answers.clone()),
             began: recorded.context.around.now,
             clock: Duration::ZERO,
             acts,
             answers,
             hung_up: recorded.hung_up,
             patience: patience(&recorded.journal),
-            awaits: Awaits::Store,
+            awaits: Awaits::Keys,
+            files: 0,
             deadline: None,
             last_key: None,
             over: false,
@@ -239,7 +245,7 @@ impl Walk {
                 Output::Deadline(after) => self.deadline = after,
                 Output::File { hints, .. } => {
                     self.file_hints = hints;
-                    self.awaits = Awaits::Store;
+                    self.files += 1;
                 }
                 Output::LookUp => self.awaits = Awaits::Ticket,
                 Output::Transfer { target, .. } => {
@@ -256,6 +262,13 @@ impl Walk {
     /// One thing happens. `false`: nothing can.
     fn step(&mut self) -> bool {
         self.knows();
+        if self.files > 0 {
+            self.files -= 1;
+            let filed = self.answers.filings.pop_front().unwrap_or(true);
+            self.filed |= filed;
+            self.input(if filed { Input::Filed { number: REPLAYED.to_owned() } } else { Input::FileFailed });
+            return true;
+        }
         match self.awaits {
             Awaits::Prompt(play) => match self.acts.front() {
                 Some(Act::Key { early: true, .. }) => self.press(),
@@ -305,11 +318,6 @@ impl Walk {
                 }
                 None => return self.nothing_more(),
             },
-            Awaits::Store => {
-                let filed = self.answers.filings.pop_front().unwrap_or(true);
-                self.filed |= filed;
-                self.input(if filed { Input::Filed { number: REPLAYED.to_owned() } } else { Input::FileFailed });
-            }
             Awaits::Ticket => {
                 let report = self.answers.tickets.pop_front().unwrap_or_else(|| {
                     self.out.guessed = true;

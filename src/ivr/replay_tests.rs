@@ -24,7 +24,7 @@ fn recorded(journal: &str, words: &[&str]) -> Recorded {
 }
 
 /// Two menus down by keys, said, agreed on.
-const WATER: &str = "0 node greeting\n0 node notice\n9000 node request\n9500 key !2\n9500 node services\n10000 key !1\n\
+const WATER: &str = "0 node greeting\n0 node notice\n9000 node known\n9000 node request\n9500 key !2\n9500 node services\n10000 key !1\n\
     10000 node utilities\n11000 key !1\n11000 node water\n12000 key !2\n12000 node details\n20000 said 0\n\
     20000 node readback\n30000 key 1\n30000 node filing\n30100 filed\n30100 node number\n40000 node thanks\n\
     45000 end flow\n";
@@ -32,7 +32,7 @@ const WATER: &str = "0 node greeting\n0 node notice\n9000 node request\n9500 key
 #[test]
 fn through_its_own_flow_a_call_goes_as_it_went() {
     let call = recorded(WATER, &["我家停水了"]);
-    let outcome = run(&flow(SHIPPED), &call);
+    let outcome = run(&World::default(), &flow(SHIPPED), &call);
     let happened = happened(&call, outcome.hints.clone());
     assert!(outcome.same(&happened) && !outcome.guessed, "{outcome:#?}");
     assert_eq!(outcome.nodes, happened.nodes);
@@ -42,7 +42,7 @@ fn through_its_own_flow_a_call_goes_as_it_went() {
 #[test]
 fn a_choice_that_leads_elsewhere_changes_what_becomes_of_the_call() {
     let call = recorded(WATER, &["我家停水了"]);
-    let hints = run(&changed("topic = \"供水 停水\"", "topic = \"供水 断水\""), &call);
+    let hints = run(&World::default(), &changed("topic = \"供水 停水\"", "topic = \"供水 断水\""), &call);
     assert_eq!((hints.end, hints.hints.topic.as_deref()), (End::Filed, Some("供水 断水")));
     let people = run(
         &changed(
@@ -54,20 +54,24 @@ fn a_choice_that_leads_elsewhere_changes_what_becomes_of_the_call() {
     assert_eq!(people.targets.len(), 1, "{people:#?}");
     assert!(people.guessed, "nobody knows whether people would have come");
     // The menu is gone: the keys are lost, the words are not.
-    let spoken = run(&changed("keys = { 1 = \"progress\", 2 = \"services\" }", "keys = { 1 = \"progress\" }"), &call);
+    let spoken = run(
+        &World::default(),
+        &changed("keys = { 1 = \"progress\", 2 = \"services\" }", "keys = { 1 = \"progress\" }"),
+        &call,
+    );
     assert_eq!((spoken.end, spoken.hints.topic), (End::Filed, None));
 }
 
 #[test]
 fn who_hangs_up_in_a_menu_has_said_something_by_keys() {
-    let journal = "0 node greeting\n0 node notice\n9000 node request\n9500 key !2\n9500 node services\n10000 key !1\n\
+    let journal = "0 node greeting\n0 node notice\n9000 node known\n9000 node request\n9500 key !2\n9500 node services\n10000 key !1\n\
         10000 node utilities\n11000 end caller\n11010 filed\n";
     let call = recorded(journal, &[]);
-    let outcome = run(&flow(SHIPPED), &call);
+    let outcome = run(&World::default(), &flow(SHIPPED), &call);
     assert_eq!(outcome.end, End::Abandoned);
     assert_eq!(happened(&call, outcome.hints.clone()).end, End::Abandoned);
     let silent = recorded("0 node greeting\n0 node notice\n5000 end caller\n", &[]);
-    let outcome = run(&flow(SHIPPED), &silent);
+    let outcome = run(&World::default(), &flow(SHIPPED), &silent);
     assert_eq!((outcome.end, outcome.nodes), (End::Nothing, vec!["greeting".to_owned(), "notice".to_owned()]));
 }
 
@@ -76,7 +80,7 @@ fn a_transfer_that_nobody_took_is_not_taken_in_the_replay() {
     let journal = "0 node greeting\n900 key !0\n900 node operator\n4000 transfer sip:x@127.0.0.1\n34000 no-answer 480\n\
         34000 node busy\n40000 said 0\n40000 node busy-filing\n40100 filed\n40100 node busy-number\n41000 end caller\n";
     let call = recorded(journal, &["路灯坏了"]);
-    let outcome = run(&flow(SHIPPED), &call);
+    let outcome = run(&World::default(), &flow(SHIPPED), &call);
     assert_eq!((outcome.end, outcome.targets.len(), outcome.guessed), (End::Filed, 1, false), "{outcome:#?}");
     let taken = recorded(
         &journal
@@ -87,7 +91,7 @@ fn a_transfer_that_nobody_took_is_not_taken_in_the_replay() {
             .replace("34000 talked\n", "34000 talked\n40000 end flow\n"),
         &[],
     );
-    assert_eq!(run(&flow(SHIPPED), &taken).end, End::Human);
+    assert_eq!(run(&World::default(), &flow(SHIPPED), &taken).end, End::Human);
 }
 
 /// A caller by lot, walked through a flow and written down as the daemon would.
@@ -95,7 +99,7 @@ fn lived(flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
     let mut interpreter = Interpreter::new(flow.clone(), Context::default());
     let mut journal = Journal::default();
     let (mut words, mut outcome) = (Vec::new(), Outcome::default());
-    let (mut awaits, mut over) = (Awaits::Store, false);
+    let (mut awaits, mut files, mut over) = (Awaits::Keys, 0, false);
     let mut now = 0;
     let mut input = Input::Answered;
     let mut lots = lots.iter().copied();
@@ -107,7 +111,7 @@ fn lived(flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
                 Output::Play { play, .. } => awaits = Awaits::Prompt(play),
                 Output::StopPlay | Output::StopListen => awaits = Awaits::Keys,
                 Output::Listen { .. } | Output::Record { .. } => awaits = Awaits::Words,
-                Output::File { hints, .. } => (awaits, outcome.hints) = (Awaits::Store, hints),
+                Output::File { hints, .. } => (files, outcome.hints) = (files + 1, hints),
                 Output::LookUp => awaits = Awaits::Ticket,
                 Output::Transfer { target, .. } => {
                     journal.add(Duration::from_millis(now), Step::Transfer(target.clone()));
@@ -136,15 +140,16 @@ fn lived(flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
         let key = char::from(b"0123456789*#"[usize::from(lot / 16) % 12]);
         let mut add = |step| journal.add(Duration::from_millis(now), step);
         input = match (awaits, lot % 16) {
-            (Awaits::Prompt(play), 0..10) => {
-                awaits = Awaits::Keys;
-                Input::PlayDone { play }
-            }
-            (Awaits::Store, _) => {
+            _ if files > 0 => {
+                files -= 1;
                 let good = lot % 4 > 0;
                 add(if good { Step::Filed } else { Step::NotFiled });
                 filed |= good;
                 if good { Input::Filed { number: REPLAYED.into() } } else { Input::FileFailed }
+            }
+            (Awaits::Prompt(play), 0..10) => {
+                awaits = Awaits::Keys;
+                Input::PlayDone { play }
             }
             (Awaits::Ticket, _) => {
                 add(Step::Ticket(None));
@@ -192,7 +197,7 @@ proptest! {
     fn any_call_replays_as_it_went(lots in proptest::collection::vec(any::<u8>(), 0..120)) {
         let flow = flow(SHIPPED);
         let (call, lived) = lived(&flow, &lots);
-        let replayed = run(&flow, &call);
+        let replayed = run(&World::default(), &flow, &call);
         prop_assert_eq!(replayed.end, lived.end, "{}", call.journal);
         prop_assert_eq!(&replayed.targets, &lived.targets, "{}", call.journal);
         prop_assert_eq!(&replayed.nodes, &lived.nodes, "{}", call.journal);
@@ -203,6 +208,6 @@ proptest! {
     #[test]
     fn any_journal_is_replayed_to_an_end(text in "(?s)([0-9]{1,4} (key !?[0-9*#]|said 0|pending 1|silence|filed|talked|end caller)\n){0,60}") {
         let call = recorded(&text, &["人工"]);
-        run(&flow(SHIPPED), &call);
+        run(&World::default(), &flow(SHIPPED), &call);
     }
 }

@@ -532,8 +532,8 @@ mod tests {
             ),
             (
                 "flows/main.toml",
-                "language = \"en\"",
-                "language = \"fr\"",
+                "language = \"en\"\ngo",
+                "language = \"fr\"\ngo",
                 ["main.toml:", "language \"fr\" has no prompts"],
             ),
             ("calendar/2026.toml", "2026-10-07", "2027-10-07", ["2026.toml:", "is no date of 2026"]),

@@ -106,6 +106,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let desk = Arc::new(Desk {
         config: config.main.calls.clone(),
         programme: std::sync::RwLock::new(Arc::new(programme(&config))),
+        incidents: Default::default(),
         store: store.clone(),
         asr: asr.clone(),
         media: media.clone(),
@@ -154,6 +155,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         metrics: metrics.clone(),
         trace,
         sip: asked,
+        store: store.clone(),
         reload: reload.clone(),
         zone: config.main.zone.clone(),
     };
@@ -211,6 +213,8 @@ pub fn programme(config: &Config) -> Programme {
         calendar: config.calendar.clone(),
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),
+        emergencies: config.emergencies.clone(),
+        answers: config.answers.clone(),
         speaker: Speaker::new(prompts, config.texts.clone(), Some(voice), config.voices.clone()),
         terms: config.terms.clone(),
     }

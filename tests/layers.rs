@@ -12,6 +12,7 @@ const GROUPS: &[&[&str]] = &[
     &["calendar"],
     &["sdp", "rtp", "sip"],
     &["ticket", "catalogue"],
+    // Emergencies are found by the catalogue's lexicon.
     &["ivr"],
     &["media", "asr", "classify", "tts"],
     &["store"],

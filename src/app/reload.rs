@@ -144,7 +144,10 @@ impl Reloader {
                     // Who asked by a signal does not wait for it; the log has it.
                     let _ = ask.answer.send(answer);
                 }
-                _ = due.tick() => self.take_due().await,
+                _ = due.tick() => {
+                    self.take_due().await;
+                    self.look_for_incidents().await;
+                }
                 _ = look.tick(), if self.config.watch => {
                     if watch.look(version::fingerprint(&self.folder)) {
                         self.take(What::Folder, "file watch", "", None).await;
@@ -162,6 +165,15 @@ impl Reloader {
         };
         let Some(row) = next.filter(|row| row.due <= Timestamp::now()) else { return };
         self.take(What::Version(row.version), &row.author, &row.note, Some(row.id)).await;
+    }
+
+    /// Incidents are written beside the daemon, and end by themselves.
+    async fn look_for_incidents(&self) {
+        match self.desk.store.open_incidents(Timestamp::now()).await {
+            Ok(open) if open == *self.desk.incidents() => {}
+            Ok(open) => self.desk.replace_incidents(open),
+            Err(error) => tracing::error!(%error, "which incidents are known is not known"),
+        }
     }
 
     /// `planned`: the activation's row, where it was written before.

@@ -6,13 +6,17 @@
 use std::time::Duration;
 
 use super::session::{Input, Output};
+use crate::ivr::Incident;
 use crate::ivr::journal::{Journal, Step};
+use crate::media::{Segment, SegmentEnd};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Diary {
     journal: Journal,
     at: At,
+    /// Utterances so far.
+    segments: usize,
 }
 
 /// What the caller is doing, as far as commands tell.
@@ -27,11 +31,22 @@ enum At {
     MayPress,
     /// May speak, in answer to this listen.
     MaySpeak(u32),
+    /// This utterance is recorded; whether anybody waits for its words will show.
+    Recorded(usize),
     /// Waits for the words of this utterance.
     Said(usize),
 }
 
 impl Diary {
+    /// Of a call whose caller is concerned by an incident that was known before it began.
+    pub fn knowing(incident: Option<&Incident>) -> Diary {
+        let mut diary = Diary::default();
+        if let Some(incident) = incident {
+            diary.journal.add(Duration::ZERO, Step::Known(incident.text.clone()));
+        }
+        diary
+    }
+
     pub fn journal(&self) -> &Journal {
         &self.journal
     }
@@ -47,8 +62,9 @@ impl Diary {
                 None
             }
             Input::NoInput { listen } if self.at == At::MaySpeak(*listen) => Some(Step::Silence),
-            Input::Segment(segment) if segment.speech.is_zero() && self.at == At::MaySpeak(segment.listen) => {
-                Some(Step::Silence)
+            Input::Segment(segment) => {
+                self.segments += 1;
+                self.segment(segment)
             }
             Input::Recognised { index, text } if self.at == At::Said(*index) => {
                 self.at = At::Waits;
@@ -64,6 +80,7 @@ impl Diary {
             Input::Status(report) => Some(Step::Ticket(report.clone())),
             Input::TransferFailed { code } => Some(Step::NoAnswer(*code)),
             Input::TransferEnded => Some(Step::Talked),
+            Input::Known(incident) => Some(Step::Known(incident.text.clone())),
             Input::Ended { why } => Some(Step::End((*why).to_owned())),
             _ => None,
         };
@@ -72,8 +89,34 @@ impl Diary {
         }
     }
 
+    fn segment(&mut self, segment: &Segment) -> Option<Step> {
+        if self.at != At::MaySpeak(segment.listen) {
+            return None;
+        }
+        match segment.ended {
+            SegmentEnd::HungUp | SegmentEnd::Stopped => None,
+            // An empty one that a key ended is listened to all the same.
+            SegmentEnd::Key(_) => {
+                self.at = At::Recorded(self.segments - 1);
+                None
+            }
+            _ if segment.speech.is_zero() && segment.error.is_none() => Some(Step::Silence),
+            _ => {
+                self.at = At::Recorded(self.segments - 1);
+                None
+            }
+        }
+    }
+
     /// Before a command is carried out.
     pub fn output(&mut self, now: Duration, output: &Output) {
+        if let At::Recorded(index) = self.at
+            && !matches!(output, Output::Keep { .. } | Output::KeepKeys | Output::Recognise { .. })
+        {
+            // A message: the flow went on without waiting for its words.
+            self.at = At::Waits;
+            self.journal.add(now, Step::Pending(index as u32));
+        }
         match output {
             Output::Play { play, .. } => self.at = At::Hears(*play),
             Output::StopPlay => self.at = At::MayPress,
@@ -94,6 +137,26 @@ impl Diary {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn segment(listen: u32, speech: u64, ended: SegmentEnd) -> Input {
+        let speech = Duration::from_secs(speech);
+        Input::Segment(Segment { listen, file: "x.wav".into(), duration: speech, speech, ended, error: None })
+    }
+
+    #[test]
+    fn a_message_is_not_waited_for_and_an_empty_one_is_silence() {
+        let mut diary = Diary::default();
+        let now = Duration::ZERO;
+        let listen = |listen| Output::Listen { listen, no_input: now, silence: now, max: now };
+        diary.output(now, &listen(1));
+        diary.input(now, &segment(1, 0, SegmentEnd::Silence));
+        diary.output(now, &Output::Keep { index: 0 });
+        diary.output(now, &listen(2));
+        diary.input(now, &segment(2, 3, SegmentEnd::Silence));
+        diary.output(now, &Output::Keep { index: 1 });
+        diary.output(now, &Output::Note("node thanks".into()));
+        assert_eq!(diary.journal().to_string(), "0 silence\n0 pending 1\n0 node thanks\n");
+    }
 
     #[test]
     fn keys_silences_and_words_are_told_apart() {

@@ -6,12 +6,16 @@
 //!
 //! What was said is *kept* (row in the store) before it is *recognised*, and recognised before it is understood.
 
+mod overhear;
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ivr::{self, Heard, Interpreter, Say};
 use crate::media::{Segment, SegmentEnd};
+
+pub use overhear::{ALL, FIRST as OVERHEARD};
 
 /// What happens to a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +36,14 @@ pub enum Input {
         index: usize,
         text: Option<String>,
     },
+    /// The answer to [`Output::Understand`]; `spoken`: what the machine was saying meanwhile.
+    Overheard {
+        listen: u32,
+        text: Option<String>,
+        spoken: String,
+    },
+    /// The transfer's target hears the caller.
+    Joined,
     /// The ticket is committed under this number.
     Filed {
         number: String,
@@ -42,6 +54,8 @@ pub enum Input {
         code: u16,
     },
     TransferEnded,
+    /// A known incident concerns the caller: their words tell it.
+    Known(ivr::Incident),
     /// The interpreter's deadline.
     Deadline,
     /// What time it is, and how busy the daemon.
@@ -73,6 +87,34 @@ pub enum Output {
         max: Duration,
     },
     StopListen,
+    /// Record what is said although nothing is asked, until the next of these or a `Listen`.
+    Overhear {
+        listen: u32,
+    },
+    /// Ask for the text of what was overheard; the answer is [`Input::Overheard`].
+    Understand {
+        listen: u32,
+        file: PathBuf,
+        duration: Duration,
+    },
+    /// Delete a recording that nobody asked for.
+    Forget {
+        file: PathBuf,
+    },
+    /// Something was asked; without an answer it is kept for whoever writes answers.
+    Question {
+        said: String,
+        answer: Option<String>,
+    },
+    /// A rule of `emergency.toml` has the call from now on: for logs and metrics.
+    Emergency {
+        rule: String,
+        words: String,
+    },
+    /// Record all that is heard, until the leg closes; it comes as a segment then.
+    RecordAll {
+        listen: u32,
+    },
     /// Every later `Play` is spoken so.
     Speak(ivr::Delivery),
     /// Write the keys pressed so far.
@@ -89,12 +131,16 @@ pub enum Output {
     Deadline(Option<Duration>),
     /// File the ticket from [`Session::record`].
     File,
+    /// The caller wants to be added to the incident that concerns them.
+    Join,
     /// The caller's last ticket.
     LookUp,
     Transfer {
         target: String,
         by: ivr::By,
     },
+    /// Call the target no longer.
+    StopTransfer,
     /// End the dialog.
     Hangup,
     /// Close the leg; the answer is [`Input::LegClosed`].
@@ -182,8 +228,14 @@ pub struct Session {
     message: bool,
     /// The caller waits for this utterance's text in silence.
     waiting: Option<usize>,
+    ear: overhear::Ear,
+    recording_all: bool,
     filing: bool,
     filed_once: bool,
+    /// How urgent the ticket is that was filed, or is being filed.
+    filed_as: Option<String>,
+    /// It became urgent while it was being filed: it is filed again, which raises it.
+    file_again: bool,
     why: &'static str,
     out: VecDeque<Output>,
 }
@@ -197,8 +249,12 @@ impl Session {
             listening: None,
             message: false,
             waiting: None,
+            ear: overhear::Ear::default(),
+            recording_all: false,
             filing: false,
             filed_once: false,
+            filed_as: None,
+            file_again: false,
             why: "",
             out: VecDeque::new(),
         }
@@ -218,6 +274,11 @@ impl Session {
     }
 
     pub fn input(&mut self, input: Input) {
+        self.take(input);
+        self.prick_up();
+    }
+
+    fn take(&mut self, input: Input) {
         // The leg is closed: only the ticket is still to come.
         let late = matches!(self.life, Life::Filing | Life::Over);
         if late && !matches!(input, Input::Filed { .. } | Input::FileFailed) {
@@ -237,19 +298,27 @@ impl Session {
                 self.tell(ivr::Input::Digit(key));
             }
             Input::PlayDone { play } => self.tell(ivr::Input::PlayDone { play }),
+            Input::Segment(segment) if segment.listen >= OVERHEARD => self.overheard_segment(segment),
             Input::Segment(segment) => self.segment(segment),
+            Input::NoInput { listen } if listen >= OVERHEARD => self.heard_nothing(listen),
             Input::NoInput { listen } if self.listening == Some(listen) => self.tell(ivr::Input::NoInput),
             Input::NoInput { .. } => {}
             Input::Recognised { index, text } => self.recognised(index, text),
+            Input::Overheard { listen, text, spoken } => self.overheard(listen, text, spoken),
+            Input::Joined => self.ear.joined(true),
             Input::Filed { number } => {
                 self.filing = false;
                 self.filed_once = true;
                 self.record.number = Some(number.clone());
+                if std::mem::take(&mut self.file_again) {
+                    return self.file();
+                }
                 self.tell(ivr::Input::Filed { number });
                 self.finish();
             }
             Input::FileFailed => {
                 self.filing = false;
+                self.file_again = false;
                 self.tell(ivr::Input::FileFailed);
                 if self.life == Life::Filing {
                     // Recovery files it at the next start: the rows and recordings are there.
@@ -259,13 +328,20 @@ impl Session {
                 }
             }
             Input::Status(report) => self.tell(ivr::Input::Status(report)),
-            Input::TransferFailed { code } => self.tell(ivr::Input::TransferFailed { code }),
-            Input::TransferEnded => self.tell(ivr::Input::TransferEnded),
+            Input::TransferFailed { code } => {
+                self.ear.joined(false);
+                self.tell(ivr::Input::TransferFailed { code });
+            }
+            Input::TransferEnded => {
+                self.ear.joined(false);
+                self.tell(ivr::Input::TransferEnded);
+            }
             Input::Deadline if self.waiting.take().is_some() => {
                 let say = vec![Say::Prompt(ONE_MOMENT.to_owned())];
                 self.out.push_back(Output::Play { play: MOMENT, say, barge_in: true });
             }
             Input::Deadline => self.tell(ivr::Input::Deadline),
+            Input::Known(incident) => self.interpreter.input(ivr::Input::Known(incident)),
             Input::Around(around) => self.interpreter.input(ivr::Input::Around(around)),
             Input::Inactive => {
                 if matches!(self.life, Life::Ringing | Life::Up) {
@@ -284,6 +360,7 @@ impl Session {
             Input::LegClosed => {
                 if matches!(self.life, Life::Closing) {
                     self.life = Life::Filing;
+                    self.forget_overheard();
                     if self.must_file() {
                         self.file();
                     }
@@ -301,6 +378,7 @@ impl Session {
         self.filing = true;
         // Who hangs up inside a menu has said by keys what it is about.
         self.record.hints = self.interpreter.hints().clone();
+        self.filed_as.clone_from(&self.record.hints.urgency);
         self.out.push_back(Output::File);
     }
 
@@ -346,7 +424,14 @@ impl Session {
     fn recognised(&mut self, index: usize, text: Option<String>) {
         let Some(utterance) = self.record.utterances.get_mut(index) else { return };
         utterance.text.clone_from(&text);
-        if self.life != Life::Up || self.listening != Some(utterance.listen) {
+        if self.life != Life::Up {
+            return;
+        }
+        if self.listening != Some(utterance.listen) {
+            // Nobody waits for it any more, but it may be an emergency.
+            if let Some(text) = text {
+                self.tell(ivr::Input::Overheard { text, spoken: String::new() });
+            }
             return;
         }
         if self.waiting.take().is_some() {
@@ -364,10 +449,14 @@ impl Session {
         if self.life != Life::Up {
             return;
         }
+        let joined = self.interpreter.joined();
         self.interpreter.input(input);
+        if self.interpreter.joined() && !joined {
+            self.out.push_back(Output::Join);
+        }
         while let Some(output) = self.interpreter.poll() {
             // The flow goes on without the text (a key was pressed): the deadline is its own again.
-            if !matches!(output, ivr::Output::Note(_)) {
+            if !matches!(output, ivr::Output::Note(_) | ivr::Output::Emergency { .. }) {
                 self.waiting = None;
             }
             match output {
@@ -375,12 +464,14 @@ impl Session {
                 ivr::Output::StopPlay => self.out.push_back(Output::StopPlay),
                 ivr::Output::Listen { listen, no_input, silence, max } => {
                     self.listening = Some(listen);
+                    self.ear.replaced();
                     self.message = false;
                     self.out.push_back(Output::Listen { listen, no_input, silence, max });
                 }
                 ivr::Output::Record { listen, no_input, silence, max } => {
                     self.listening = Some(listen);
                     self.message = true;
+                    self.ear.replaced();
                     self.out.push_back(Output::Listen { listen, no_input, silence, max });
                 }
                 ivr::Output::Speak(delivery) => self.out.push_back(Output::Speak(delivery)),
@@ -389,16 +480,28 @@ impl Session {
                 ivr::Output::File { hints, confirmed } => {
                     self.record.hints = hints;
                     self.record.confirmed |= confirmed;
-                    if self.filed_once {
+                    let urgent = Some("urgent");
+                    let raised = self.record.hints.urgency.as_deref() == urgent && self.filed_as.as_deref() != urgent;
+                    if self.filing {
+                        self.file_again |= raised;
+                    } else if self.filed_once && !raised {
                         // One ticket a call: what was added is kept with it, the number stays.
                         let number = self.record.number.clone().unwrap_or_default();
                         self.interpreter.input(ivr::Input::Filed { number });
-                    } else if !self.filing {
+                    } else {
                         self.file();
                     }
                 }
                 ivr::Output::LookUp => self.out.push_back(Output::LookUp),
                 ivr::Output::Transfer { target, by } => self.out.push_back(Output::Transfer { target, by }),
+                ivr::Output::StopTransfer => self.out.push_back(Output::StopTransfer),
+                ivr::Output::Question { said, answer } => self.out.push_back(Output::Question { said, answer }),
+                ivr::Output::Emergency { rule, words } => self.out.push_back(Output::Emergency { rule, words }),
+                ivr::Output::RecordAll => {
+                    if !std::mem::replace(&mut self.recording_all, true) {
+                        self.out.push_back(Output::RecordAll { listen: ALL });
+                    }
+                }
                 ivr::Output::Hangup => self.out.push_back(Output::Hangup),
                 ivr::Output::Note(line) => self.out.push_back(Output::Note(line)),
             }
@@ -409,3 +512,7 @@ impl Session {
 #[cfg(test)]
 #[path = "session_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "session/overhear_tests.rs"]
+mod overhear_tests;

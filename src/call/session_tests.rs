@@ -10,7 +10,7 @@ use super::*;
 use crate::ivr::{Context, Flow};
 use crate::written::{Faults, Source};
 
-const FLOW: &str = r#"
+pub(super) const FLOW: &str = r#"
 start = "ask"
 too_long = "end"
 steps = 50
@@ -60,11 +60,11 @@ fn session_of(text: &str) -> Session {
     Session::new(Interpreter::new(Arc::new(flow), Context::default()))
 }
 
-fn outputs(session: &mut Session) -> Vec<Output> {
+pub(super) fn outputs(session: &mut Session) -> Vec<Output> {
     std::iter::from_fn(|| session.poll()).collect()
 }
 
-fn segment(listen: u32, speech_ms: u64, ended: SegmentEnd) -> Segment {
+pub(super) fn segment(listen: u32, speech_ms: u64, ended: SegmentEnd) -> Segment {
     Segment {
         listen,
         file: PathBuf::from(format!("{listen}.wav")),
@@ -89,12 +89,12 @@ fn play_of(outputs: &[Output]) -> Option<u32> {
     })
 }
 
-fn files(outputs: &[Output]) -> usize {
+pub(super) fn files(outputs: &[Output]) -> usize {
     outputs.iter().filter(|output| **output == Output::File).count()
 }
 
 /// Up to the first listen.
-fn asked(session: &mut Session) -> u32 {
+pub(super) fn asked(session: &mut Session) -> u32 {
     session.input(Input::Confirmed);
     let mut seen = outputs(session);
     if let Some(play) = play_of(&seen) {

@@ -17,7 +17,7 @@ pub use category::{Categories, Category, CategoryId};
 pub use places::{Area, AreaId, Level, Named, Places, Spot};
 pub use unit::Unit;
 pub use urgency::{NoUrgency, Urgency};
-pub use words::{Hit, Lexicon};
+pub use words::{ELLIPSIS, Gather, Hit, Lexicon};
 
 use crate::written::{Faults, Source};
 

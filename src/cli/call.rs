@@ -208,7 +208,7 @@ async fn talk(arguments: &Arguments, mut outbound: Outbound, wav: Option<Arc<Pro
     }
     timed.sort_by_key(|(after, _)| std::cmp::Reverse(*after));
     if let Some(file) = &arguments.record {
-        tell(&outbound.leg, Command::Record { file: file.clone() });
+        tell(&outbound.leg, Command::Record { listen: None, file: file.clone() });
     }
     let ear = tempfile(outbound.dialog.0);
     let limits = || ListenLimits { no_input: arguments.max, silence: QUIET, max: arguments.max, end_keys: "" };

@@ -3,14 +3,19 @@
 //! Exit codes (kept stable; scripts depend on them): 0 done; 1 the answer is no (a fault was found, nothing was filed,
 //! no such ticket); 64 bad usage or configuration, before any port is bound; 70 a fault of ours.
 
+mod answers;
 mod call;
 mod check;
 mod classify;
 mod demo;
+mod emergency;
+mod flow;
+mod incident;
 mod outbox;
 mod phone;
 mod prompts;
 mod reload;
+mod replay;
 mod serve;
 mod ticket;
 mod trace;
@@ -55,9 +60,9 @@ enum Command {
     Check,
     /// The running daemon takes the configuration as it is now, or says why not. Exit 0 or 1.
     Reload(reload::Arguments),
-    /// What calls follow: versions, rollback, timed activation.
+    /// Look at a flow, and what calls follow: tree, picture, conversations, changes; versions, rollback, activation.
     #[command(subcommand)]
-    Flow(version::Command),
+    Flow(flow::Command),
     /// Daemon on free ports and one call on loopback; prints the ticket. Exit 0 when it was filed.
     Demo(demo::Arguments),
     /// A test telephone: calls a SIP address.
@@ -65,6 +70,9 @@ enum Command {
     /// Tickets in the store.
     #[command(subcommand)]
     Ticket(ticket::Command),
+    /// Known incidents: callers from there hear of them first.
+    #[command(subcommand)]
+    Incident(incident::Command),
     /// What waits to be sent to the backends.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -77,10 +85,24 @@ enum Command {
     Classify(classify::Classify),
     /// The street office that a text names.
     Place(classify::Place),
+    /// Answers to questions: which one a text would get, and what had none.
+    #[command(subcommand)]
+    Answers(answers::Command),
+    /// Which emergency a text would raise, and by which words. Exit 1 where it is none.
+    Emergency(emergency::Arguments),
+    /// How the configuration does on texts of yours.
+    #[command(subcommand)]
+    Eval(Eval),
     /// Speech in a WAV file to text.
     Transcribe(transcribe::Arguments),
     /// Render the prompts of the catalogue that have no recording yet.
     Prompts(prompts::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum Eval {
+    /// False alarms: which of old, ordinary requests would be taken for an emergency.
+    Emergency(emergency::Files),
 }
 
 /// Reads the arguments and runs the subcommand.
@@ -98,15 +120,19 @@ pub fn run() -> Exit {
         Command::Serve => serve::run(config),
         Command::Check => check::run(config),
         Command::Reload(arguments) => reload::run(config, &arguments),
-        Command::Flow(command) => version::run(config, &command),
+        Command::Flow(command) => flow::run(config, &command),
         Command::Demo(arguments) => demo::run(config, &arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),
+        Command::Incident(command) => incident::run(config, &command),
         Command::Outbox(command) => outbox::run(config, &command),
         Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Trunk(command) => trunk::run(config, &command),
         Command::Classify(arguments) => classify::run(config, &arguments),
         Command::Place(arguments) => classify::run_place(config, &arguments),
+        Command::Answers(command) => answers::run(config, &command),
+        Command::Emergency(arguments) => emergency::run(config, &arguments),
+        Command::Eval(Eval::Emergency(files)) => emergency::eval(config, &files),
         Command::Transcribe(arguments) => transcribe::run(config, &arguments),
         Command::Prompts(arguments) => prompts::run(config, &arguments),
     };

@@ -278,6 +278,7 @@ fn event(row: &EventRow, zone: &TimeZone) -> String {
     let what = match &row.event {
         Event::Filed { how: by, text: Text::Whole } => format!("受理 filed: {}", how(*by)),
         Event::Filed { how: by, text } => format!("受理 filed: {} {}", how(*by), text_state(*text)),
+        Event::Raised { urgency } => format!("加急 raised to {urgency}"),
         Event::MoreSaid { segment } => format!("补充录音 more was said: recording {segment}"),
         Event::TextCompleted => "文字补全 text completed".to_owned(),
         Event::TextGivenUp { tries, reason } => {
@@ -325,6 +326,8 @@ mod tests {
             ]),
             keys: "2".into(),
             recordings: vec![Recording { file: "r/001.wav".into(), duration_s: 4.2, text: None, error: None }],
+            incident: None,
+            parent: None,
         }
     }
 

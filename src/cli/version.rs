@@ -40,6 +40,8 @@ pub enum Command {
     },
     /// Let new calls follow a version, now or at a time. The folder stays as it is.
     Activate(Activate),
+    /// Lead past calls through the flows in the folder; exit 1 if the outcome of any would change.
+    Replay(super::replay::Arguments),
     /// Take a planned activation back.
     Withdraw {
         /// As `jiesu flow versions` shows it.
@@ -65,6 +67,9 @@ pub struct Activate {
 }
 
 pub fn run(folder: &Path, command: &Command) -> anyhow::Result<Exit> {
+    if let Command::Replay(arguments) = command {
+        return super::replay::run(folder, arguments);
+    }
     let main = match main(folder) {
         Ok(main) => main,
         Err(exit) => return Ok(exit),
@@ -75,6 +80,7 @@ pub fn run(folder: &Path, command: &Command) -> anyhow::Result<Exit> {
             Command::Rollback { number, note } => rollback(folder, &main, *number, note).await,
             Command::Activate(activate) => activate.run(folder, &main).await,
             Command::Withdraw { plan } => withdraw(&main, *plan).await,
+            Command::Replay(_) => Ok(Exit::Usage), // answered above: it needs the whole configuration
         }
     })
 }
@@ -263,7 +269,7 @@ async fn withdraw(main: &Main, plan: i64) -> anyhow::Result<Exit> {
 }
 
 /// A time as people write it; a time of day is the next one.
-fn when(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
+pub(super) fn when(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
     let in_zone = |at: DateTime| zone.to_timestamp(at).map_err(|error| error.to_string());
     let at = if let Ok(at) = text.parse::<Timestamp>() {
         at
@@ -277,7 +283,7 @@ fn when(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String
         return Err(format!("\"{text}\" is no time; write \"2026-11-27 21:00\" or \"21:00\""));
     };
     if at <= now {
-        return Err(format!("{} is over; leave --at away to take it now", super::ticket::time(at, zone)));
+        return Err(format!("{} is over", super::ticket::time(at, zone)));
     }
     Ok(at)
 }

@@ -4,6 +4,7 @@
 //! prompts are recorded, a trunk is listed. [`load`] opens no port and changes nothing.
 
 mod folder;
+pub mod proof;
 pub mod reload;
 mod secret;
 pub mod version;
@@ -13,19 +14,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
 use crate::call::session::ONE_MOMENT;
 use crate::catalogue::{Catalogue, Places, Urgency};
 use crate::id::VersionId;
-use crate::ivr::{Flow, Lines, SubFlows};
+use crate::ivr::prove::{Limits, Strictness};
+use crate::ivr::{Answers, Flow, Lines, Rules, SubFlows};
 use crate::sdp::Terms;
 use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
 use crate::tts::catalogue::Voices;
 use crate::written::{Faults, Source, Table, Written};
 use crate::{asr, backend, call, media, observe, sip, store, tts, web};
+
+pub use proof::Proof;
 
 /// Everything that an admin wrote, checked.
 #[derive(Clone)]
@@ -48,12 +52,18 @@ pub struct Config {
     pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
+    /// `emergency.toml`.
+    pub emergencies: Arc<Rules>,
+    /// What is under `answers/`.
+    pub answers: Arc<Answers>,
     /// Recorded prompts by id: 8 kHz samples.
     pub prompts: HashMap<String, Vec<i16>>,
     /// What each prompt says.
     pub texts: HashMap<String, String>,
     /// The voice of each language beside the usual one.
     pub voices: Voices,
+    /// What was proven of the flows.
+    pub proof: Proof,
 }
 
 /// What prompts sound like, say, and by which voices.
@@ -102,6 +112,8 @@ pub struct Main {
     pub web: web::Config,
     pub reload: reload::Reload,
     pub log: observe::Config,
+    /// What is asked of flows.
+    pub check: Limits,
 }
 
 /// Reads `jiesu.toml` alone.
@@ -122,7 +134,15 @@ pub fn load_main(folder: &Path) -> Result<Main, Faults> {
 /// # Errors
 /// Every fault of every file.
 pub fn load(folder: &Path) -> Result<Config, Faults> {
-    load_with(folder, folder)
+    load_as(folder, folder, None)
+}
+
+/// As [`load`], but flows that break a rule are taken: they may be looked at before they are mended.
+///
+/// # Errors
+/// Every other fault of every file.
+pub fn load_to_look(folder: &Path) -> Result<Config, Faults> {
+    load_as(folder, folder, Some(Strictness::Say))
 }
 
 /// As [`load`], but what calls follow ([`version::Files`]) is read from `followed`: a version that is not the folder's.
@@ -130,10 +150,15 @@ pub fn load(folder: &Path) -> Result<Config, Faults> {
 /// # Errors
 /// Every fault of every file.
 pub fn load_with(folder: &Path, followed: &Path) -> Result<Config, Faults> {
+    load_as(folder, followed, None)
+}
+
+/// With another strictness about flows than the folder's own, if one is given.
+fn load_as(folder: &Path, followed: &Path, flows: Option<Strictness>) -> Result<Config, Faults> {
     for _ in 0..ATTEMPTS {
         let files = version::Files::read(followed);
         let faults = Faults::default();
-        let config = read(folder, followed, &files, &faults);
+        let config = read(folder, followed, &files, flows, &faults);
         // Files are read one after the other: somebody may be saving them, and half a change is no version.
         if version::Files::read(followed).id() == files.id() {
             return match config {
@@ -150,7 +175,13 @@ pub fn load_with(folder: &Path, followed: &Path) -> Result<Config, Faults> {
 /// How often a folder is read that changes under the reader.
 const ATTEMPTS: u32 = 3;
 
-fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults) -> Option<Config> {
+fn read(
+    folder: &Path,
+    followed: &Path,
+    files: &version::Files,
+    strictness: Option<Strictness>,
+    faults: &Faults,
+) -> Option<Config> {
     let main = folder::one(folder, "jiesu.toml", faults).and_then(|source| read_main(folder, &source, faults));
     let trunks = folder::all(folder, "trunks", "toml", faults);
     let unlisted = main.as_ref().map(|main| main.sip.unlisted).unwrap_or_default();
@@ -183,12 +214,21 @@ fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults)
             faults.at(place, key, format!("flow \"{flow}\" does not exist"), remedy);
         }
     }
-    hints(&flows, &catalogue, faults);
-    targets(&flows, &trunks, faults);
-    let Spoken { prompts, texts, voices } = prompts(followed, &lines, &flows, faults);
+    let rules = folder::one(followed, "emergency.toml", faults).map(|source| Rules::read(&source, faults));
+    let rules = rules.unwrap_or_default();
+    let answers = Answers::read(&folder::all(followed, "answers", "toml", faults), faults);
+    goes(&flows, &rules, faults);
+    hints(&flows, &rules, &catalogue, faults);
+    targets(&flows, &rules, &trunks, faults);
+    let Spoken { prompts, texts, voices } = prompts(followed, &lines, &flows, &rules, faults);
+    let main = main?;
+    let calendar = Arc::new(calendar);
+    let limits = Limits { flows: strictness.unwrap_or(main.check.flows), ..main.check.clone() };
+    let proven = proof::Folder { flows: &flows, lines: &lines, prompts: &prompts, texts: &texts, calendar: &calendar };
+    let proof = Proof::new(&proven, limits, Timestamp::now().to_zoned_datetime(main.zone.clone()).date(), faults);
     Some(Config {
         folder: folder.to_owned(),
-        main: main?,
+        main,
         version: files.id(),
         files: Arc::new(files.clone()),
         trunks,
@@ -196,18 +236,37 @@ fn read(folder: &Path, followed: &Path, files: &version::Files, faults: &Faults)
         tls,
         lines,
         flows,
-        calendar: Arc::new(calendar),
+        calendar,
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
+        emergencies: Arc::new(rules),
+        answers: Arc::new(answers),
         prompts,
         texts,
+        proof,
         voices,
     })
 }
 
+/// Whoever was not put through goes on in the flow that they were in.
+fn goes(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, faults: &Faults) {
+    let mut names: Vec<&String> = flows.keys().collect();
+    names.sort_unstable();
+    for rule in rules.iter().filter(|rule| !rule.go.value.is_empty()) {
+        let Written { value: node, place, key } = &rule.go;
+        for name in &names {
+            if !flows[*name].nodes().any(|known| known == node) {
+                let what = format!("flow \"{name}\" has no node \"{node}\"");
+                faults.at(place, key, what, format!("write [node.{node}] in flows/{name}.toml, or another node here"));
+            }
+        }
+    }
+}
+
 /// What menus say about a request must be words of the catalogue.
-fn hints(flows: &HashMap<String, Arc<Flow>>, catalogue: &Catalogue, faults: &Faults) {
-    for Written { value: hints, place, key } in flows.values().flat_map(|flow| flow.hints()) {
+fn hints(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, catalogue: &Catalogue, faults: &Faults) {
+    let raised = rules.iter().map(|rule| &rule.hints);
+    for Written { value: hints, place, key } in flows.values().flat_map(|flow| flow.hints()).chain(raised) {
         if let Some(category) = &hints.category
             && catalogue.categories().find(category).is_none()
         {
@@ -234,8 +293,9 @@ fn hints(flows: &HashMap<String, Arc<Flow>>, catalogue: &Catalogue, faults: &Fau
 }
 
 /// Where flows transfer to must be an address that can be called.
-fn targets(flows: &HashMap<String, Arc<Flow>>, trunks: &Trunks, faults: &Faults) {
-    for target in flows.values().flat_map(|flow| flow.transfers()) {
+fn targets(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, trunks: &Trunks, faults: &Faults) {
+    let raised = rules.iter().flat_map(|rule| &rule.targets);
+    for target in flows.values().flat_map(|flow| flow.transfers()).chain(raised) {
         let over = |uri: &Uri<'_>| {
             let trunk = trunks.get(&String::from_utf8_lossy(uri.host));
             trunk.is_some_and(Trunk::is_called) && uri.number().is_some()
@@ -255,7 +315,13 @@ fn targets(flows: &HashMap<String, Arc<Flow>>, trunks: &Trunks, faults: &Faults)
 
 /// Recordings and texts of every prompt that lines, flows and numbers use; one that is missing is a fault where it is
 /// named.
-fn prompts(folder: &Path, lines: &Lines, flows: &HashMap<String, Arc<Flow>>, faults: &Faults) -> Spoken {
+fn prompts(
+    folder: &Path,
+    lines: &Lines,
+    flows: &HashMap<String, Arc<Flow>>,
+    rules: &Rules,
+    faults: &Faults,
+) -> Spoken {
     let mut texts: HashMap<String, String> = lines.texts().into_iter().collect();
     let mut voices = Voices::default();
     if let Some(source) = folder::one(folder, "prompts/prompts.toml", faults) {
@@ -265,7 +331,8 @@ fn prompts(folder: &Path, lines: &Lines, flows: &HashMap<String, Arc<Flow>>, fau
     }
     let mut needed: Vec<String> = tts::numbers::all().chain([UNSPOKEN, ONE_MOMENT].map(str::to_owned)).collect();
     let named = lines.prompts();
-    for id in flows.values().flat_map(|flow| flow.prompts()).chain(&named) {
+    let raised = rules.iter().flat_map(|rule| rule.say.iter().chain(&rule.unreached));
+    for id in flows.values().flat_map(|flow| flow.prompts()).chain(&named).chain(raised) {
         if !texts.contains_key(&id.value) {
             let remedy = format!("write its text in prompts/prompts.toml: {} = \"...\"", id.value);
             faults.at(&id.place, &id.key, format!("prompt \"{}\" does not exist", id.value), remedy);
@@ -316,6 +383,7 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         web: section("web")?.read(web::Config::read),
         reload: section("reload")?.read(reload::Reload::read),
         log: section("log")?.read(observe::Config::read),
+        check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),
         state_dir,
         zone,
@@ -408,8 +476,8 @@ mod tests {
             format!("{:?}", (&full.asr, &full.tts, &full.store))
         );
         assert_eq!(
-            format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.state_dir)),
-            format!("{:?}", (&full.web, &full.log, &full.reload, &full.state_dir))
+            format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.check, &bare.state_dir)),
+            format!("{:?}", (&full.web, &full.log, &full.reload, &full.check, &full.state_dir))
         );
         let retries =
             |main: &Main| main.backends.iter().map(|b| (b.kind.clone(), b.retry, b.at_once)).collect::<Vec<_>>();
@@ -436,6 +504,31 @@ mod tests {
                 "say = [\"thanks\"]",
                 "say = [\"thanx\"]",
                 ["main.toml:", "prompt \"thanx\" does not exist"],
+            ),
+            (
+                "emergency.toml",
+                "go = \"details-urgent\"",
+                "go = \"nowhere\"",
+                ["emergency.toml:", "flow \"main\" has no node \"nowhere\""],
+            ),
+            (
+                "emergency.toml",
+                "sip:110@127.0.0.1:5061",
+                "sip:110@police.example",
+                ["emergency.toml:", "cannot be called"],
+            ),
+            (
+                "emergency.toml",
+                "say = [\"emergency-fire\"]",
+                "say = [\"emergency-fier\"]",
+                ["emergency.toml:", "prompt \"emergency-fier\" does not exist"],
+            ),
+            ("emergency.toml", "category = \"消防安全\"", "category = \"飞碟\"", ["emergency.toml:", "飞碟"]),
+            (
+                "answers/hotline.toml",
+                "id = \"hours\"",
+                "id = \"what-is-12345\"",
+                ["hotline.toml:", "is an answer already"],
             ),
             (
                 "flows/main.toml",

@@ -49,6 +49,10 @@ pub struct Uses {
     pub variables: Vec<Written<String>>,
     /// The opening hours that the flow keeps; they ask the calendar.
     pub hours: Vec<Written<Hours>>,
+    /// The names that the flow gives to SIP addresses.
+    pub targets: Vec<(String, String)>,
+    /// SIP addresses that are staffed at these hours only.
+    pub duty: Vec<Written<(String, Hours)>>,
 }
 
 /// The nodes and what holds for all of them.
@@ -143,6 +147,13 @@ pub enum Kind<To> {
         open: To,
         closed: To,
     },
+    /// Is what the caller said a question to which there is an answer? Then {question} and {answer} are known.
+    Answer {
+        /// How like the question must be, 0 to 1.
+        least: f32,
+        go: To,
+        none: To,
+    },
     File {
         go: To,
         failed: To,
@@ -198,8 +209,8 @@ pub enum Kind<To> {
 }
 
 /// The words that a file may write for `do`.
-pub const KINDS: [&str; 17] = [
-    "say", "menu", "listen", "confirm", "collect", "record", "set", "branch", "hours", "file", "status", "queue",
+pub const KINDS: [&str; 18] = [
+    "say", "menu", "listen", "confirm", "collect", "record", "set", "branch", "hours", "answer", "file", "status", "queue",
     "transfer", "sub", "return", "goto", "hangup",
 ];
 
@@ -216,6 +227,7 @@ impl<To> Kind<To> {
             Kind::Set { .. } => "set",
             Kind::Branch { .. } => "branch",
             Kind::Hours { .. } => "hours",
+            Kind::Answer { .. } => "answer",
             Kind::File { .. } => "file",
             Kind::Status { .. } => "status",
             Kind::Queue { .. } => "queue",
@@ -270,6 +282,16 @@ impl Flow {
     /// The opening hours that it keeps.
     pub fn hours(&self) -> &[Written<Hours>] {
         &self.uses.hours
+    }
+
+    /// The addresses that are not always staffed, with the hours at which they are.
+    pub fn duty(&self) -> &[Written<(String, Hours)>] {
+        &self.uses.duty
+    }
+
+    /// What `[targets]` calls an address.
+    pub fn target_name(&self, uri: &str) -> Option<&str> {
+        self.uses.targets.iter().find(|(_, known)| known == uri).map(|(name, _)| name.as_str())
     }
 
     /// The nodes' names, in the order of the file.

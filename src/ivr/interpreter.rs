@@ -5,6 +5,7 @@
 //! awaited (an older `play`, a late number, a deadline that was withdrawn) change nothing. Refuses nothing: an input
 //! that makes no sense is ignored.
 
+mod alarm;
 mod keys;
 mod route;
 mod speak;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answers::Answers;
 use super::flow::{Flow, Kind, NodeId, Times};
 use super::talk::{Context, Delivery, Heard, Hints, Input, Output, StatusReport};
 
@@ -25,6 +27,8 @@ const RECOGNISE: Duration = Duration::from_secs(45);
 const STORE: Duration = Duration::from_secs(8);
 /// A choice in words is cut off here.
 const A_CHOICE: Duration = Duration::from_secs(15);
+/// The variable that says that the caller wants to be added to the known incident.
+pub const JOINED: &str = "joined";
 /// Steps that a caller has left after `too_long`.
 const LAST_STEPS: u32 = 32;
 
@@ -60,6 +64,8 @@ pub struct Interpreter {
     confirmed: bool,
     number: Option<String>,
     report: Option<StatusReport>,
+    watch: alarm::Watch,
+    answers: Arc<Answers>,
     out: VecDeque<Output>,
 }
 
@@ -83,6 +89,11 @@ enum At {
     Filing,
     LookingUp,
     Transferring,
+    /// A rule of `emergency.toml` has the call.
+    Alarm {
+        rule: usize,
+        step: alarm::Step,
+    },
     /// Nothing.
     Over,
 }
@@ -124,6 +135,8 @@ impl Interpreter {
             confirmed: false,
             number: None,
             report: None,
+            watch: alarm::Watch::default(),
+            answers: Arc::default(),
             out: VecDeque::new(),
         }
     }
@@ -138,15 +151,24 @@ impl Interpreter {
         &self.hints
     }
 
+    /// Whether the caller has chosen to be added to the incident that concerns them: the flow sets [`JOINED`].
+    pub fn joined(&self) -> bool {
+        self.context.incident.is_some() && self.variables.get(JOINED).is_some_and(|value| !value.is_empty())
+    }
+
     pub fn poll(&mut self) -> Option<Output> {
         self.out.pop_front()
     }
 
     pub fn input(&mut self, input: Input) {
+        if self.alarmed(&input) {
+            return;
+        }
         match (input, self.at.clone()) {
             (Input::HungUp, _) => self.rest(At::Over, None),
             (_, At::Over) => {}
             (Input::Around(around), _) => self.context.around = around,
+            (Input::Known(incident), _) => self.context.incident = Some(incident),
             (Input::Answered, At::Start) => self.proceed(Then::Go(self.flow.start())),
             (Input::Digit(key), _) => self.key(key),
             (Input::PlayDone { play: done }, At::Saying { play, then, .. }) if done == play => self.proceed(then),
@@ -200,7 +222,7 @@ impl Interpreter {
             }
             At::Filing => self.not_filed(),
             At::LookingUp => self.status(None),
-            At::Start | At::Transferring | At::Over => {}
+            At::Start | At::Transferring | At::Alarm { .. } | At::Over => {}
         }
     }
 
@@ -330,6 +352,7 @@ impl Interpreter {
                 self.typed_ahead.clear();
                 self.ask()
             }
+            Kind::Answer { least, go, none } => Some(Then::Go(if self.answered(*least) { *go } else { *none })),
             Kind::File { .. } => {
                 self.out.push_back(Output::File { hints: self.hints.clone(), confirmed: self.confirmed });
                 self.rest(At::Filing, Some(STORE));

@@ -13,6 +13,7 @@
 //! 45010 no-answer 480      # or talked
 //! 60000 filed              # or not-filed
 //! 60500 ticket 2611240000718 sent 朝外街道        # or no-ticket
+//! 60900 known 康邑园停水    # that a known incident concerns the caller
 //! 61000 end caller         # the call is over, and why
 //! ```
 //! What a line of a later version says that is not known here is skipped.
@@ -45,6 +46,8 @@ pub enum Step {
     Transfer(String),
     NoAnswer(u16),
     Talked,
+    /// A known incident concerns the caller: what they hear of it.
+    Known(String),
     End(String),
 }
 
@@ -82,7 +85,7 @@ impl Journal {
     }
 }
 
-fn step<'a>(word: &str, first: Option<&str>, mut more: impl Iterator<Item = &'a str>) -> Option<Step> {
+fn step<'a>(word: &str, first: Option<&'a str>, mut more: impl Iterator<Item = &'a str>) -> Option<Step> {
     Some(match (word, first) {
         ("node", Some(name)) => Step::Node(name.to_owned()),
         ("key", Some(key)) => {
@@ -104,6 +107,7 @@ fn step<'a>(word: &str, first: Option<&str>, mut more: impl Iterator<Item = &'a 
         ("transfer", Some(target)) => Step::Transfer(target.to_owned()),
         ("no-answer", Some(code)) => Step::NoAnswer(code.parse().ok()?),
         ("talked", None) => Step::Talked,
+        ("known", Some(first)) => Step::Known([first].into_iter().chain(more).collect::<Vec<_>>().join(" ")),
         ("end", Some(why)) => Step::End(why.to_owned()),
         _ => return None,
     })
@@ -131,6 +135,7 @@ impl fmt::Display for Journal {
                 Step::Transfer(target) => write!(f, "transfer {target}")?,
                 Step::NoAnswer(code) => write!(f, "no-answer {code}")?,
                 Step::Talked => f.write_str("talked")?,
+                Step::Known(text) => write!(f, "known {}", text.replace(['\n', '\r'], " "))?,
                 Step::End(why) => write!(f, "end {why}")?,
             }
             f.write_str("\n")?;
@@ -160,6 +165,7 @@ mod tests {
             "sip:[a-z0-9@.:]{1,20}".prop_map(Step::Transfer),
             any::<u16>().prop_map(Step::NoAnswer),
             Just(Step::Talked),
+            "[a-z]{1,4} ?[a-z]".prop_map(Step::Known),
             "[a-z_]{1,8}".prop_map(Step::End),
         ]
     }

@@ -5,7 +5,7 @@
 
 mod node;
 mod question;
-mod route;
+pub(super) mod route;
 mod say;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +91,7 @@ pub(super) fn read(source: &Source, part: Part, faults: &Faults) -> Option<Readi
     }
     reader.read_targets(&mut table);
     reader.read_hours(&mut table);
+    reader.read_duty(&mut table);
     let keys = if whole { reader.shortcuts(&mut table) } else { Vec::new() };
     let words = if whole { reader.words(&mut table) } else { Vec::new() };
     reader.no_input = reader.handlers(&mut table, "no_input");
@@ -121,6 +122,7 @@ fn variables(reading: &Reading, faults: &Faults) {
             Kind::Collect { into, .. } => {
                 set.insert(into.as_str());
             }
+            Kind::Answer { .. } => set.extend(["question", "answer"]),
             _ => {}
         }
     }
@@ -177,6 +179,7 @@ impl Reader {
         let Some(mut targets) = table.table("targets") else { return };
         for name in targets.keys() {
             let uri = targets.text(&name).check(route::sip_address).need_written("a SIP address");
+            self.uses.targets.push((name.clone(), uri.value.clone()));
             self.targets.insert(name, uri);
         }
         targets.finish();
@@ -192,6 +195,33 @@ impl Reader {
             self.hours.insert(name, Written { value, place, key });
         }
         all.finish();
+    }
+
+    /// `[duty]`: which targets are staffed at which hours; the proof asks for it (`off-duty`).
+    fn read_duty(&mut self, table: &mut Table<'_>) {
+        let Some(mut duty) = table.table("duty") else { return };
+        for target in duty.keys() {
+            let hours = duty.text(&target).need_written("a name of [hours]");
+            let known = self.targets.get(&target).map(|uri| uri.value.clone());
+            match (known, self.hours.get(&hours.value)) {
+                (Some(uri), Some(open)) => {
+                    let value = (uri, open.value.clone());
+                    self.uses.duty.push(Written { value, place: hours.place, key: hours.key });
+                }
+                (None, _) => {
+                    let known: Vec<&str> = self.targets.keys().map(String::as_str).collect();
+                    let what = format!("\"{target}\" is no name of [targets]");
+                    self.faults.at(&hours.place, hours.key, what, format!("known names: {}", known.join(", ")));
+                }
+                (_, None) if hours.value.is_empty() => {}
+                (_, None) => {
+                    let known: Vec<&str> = self.hours.keys().map(String::as_str).collect();
+                    let what = format!("there are no opening hours \"{}\"", hours.value);
+                    self.faults.at(&hours.place, hours.key, what, format!("known names: {}", known.join(", ")));
+                }
+            }
+        }
+        duty.finish();
     }
 }
 

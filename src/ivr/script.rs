@@ -12,16 +12,21 @@
 //! = file confirmed topic=供水                    # it files; look-up, transfer URI, hangup likewise
 //! > filed 2611240000718                         # the store's answer; not-filed, ticket N STATE UNIT, no-ticket
 //! > no-answer 486                               # the transfer's; talked: somebody took it and has hung up
+//! > shout 着火了                                # said while nobody listens: over a prompt, at a menu, while it rings
+//! > known 康邑园停水                              # what the caller says next is about this known incident
 //! = at thanks                                   # the node where the call is
 //! ```
 //! A prompt is over when the next line needs it to be. Everything that the flow says or does must stand in the script.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 
+use super::answers::Answers;
+use super::coverage::Coverage;
+use super::emergency::Rules;
 use super::flow::Flow;
 use super::interpreter::Interpreter;
 use super::talk::{Around, Context, Delivery, Gain, Heard, Hints, Incident, Input, Output, Pace, Say, StatusReport};
@@ -35,13 +40,21 @@ pub struct Mismatch {
     pub what: String,
 }
 
-/// Holds the conversation; gives the nodes that it came through.
+/// What the flow finds around it beside its own file.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    pub calendar: Arc<Calendar>,
+    pub rules: Arc<Rules>,
+    pub answers: Arc<Answers>,
+}
+
+/// Holds the conversation; gives what of the flow it came through.
 ///
 /// # Errors
 /// The first line where script and flow part.
-pub fn run(flow: &Arc<Flow>, calendar: &Arc<Calendar>, script: &str) -> Result<BTreeSet<String>, Mismatch> {
-    let usual = Context { line: "12345".to_owned(), calendar: calendar.clone(), ..Context::default() };
-    let mut run = Run::new(flow, usual);
+pub fn run(world: &World, flow: &Arc<Flow>, script: &str) -> Result<Coverage, Mismatch> {
+    let usual = Context { line: "12345".to_owned(), ..Context::default() };
+    let mut run = Run::new(flow, world, usual);
     let mut begun = false;
     let mut last = 0;
     for (i, text) in script.lines().enumerate() {
@@ -49,9 +62,7 @@ pub fn run(flow: &Arc<Flow>, calendar: &Arc<Calendar>, script: &str) -> Result<B
         let words = words(text);
         let Some((first, rest)) = words.split_first() else { continue };
         let step = match first.text.as_str() {
-            "call" if !begun => {
-                context(rest).map(|context| run = Run::new(flow, Context { calendar: calendar.clone(), ..context }))
-            }
+            "call" if !begun => context(rest).map(|context| run = Run::new(flow, world, context)),
             "<" => run.says(rest),
             ">" => run.tell(rest),
             "=" => run.does(rest),
@@ -141,14 +152,16 @@ struct Run {
     hearing: Hearing,
     timed: bool,
     around: Around,
-    seen: BTreeSet<String>,
+    seen: Coverage,
 }
 
 impl Run {
-    fn new(flow: &Arc<Flow>, context: Context) -> Run {
+    fn new(flow: &Arc<Flow>, world: &World, context: Context) -> Run {
         let around = context.around;
+        let context = Context { calendar: world.calendar.clone(), ..context };
         let interpreter = Interpreter::new(flow.clone(), context);
-        let (effects, seen) = (VecDeque::new(), BTreeSet::new());
+        let interpreter = interpreter.watch(world.rules.clone()).informed(world.answers.clone());
+        let (effects, seen) = (VecDeque::new(), Coverage::default());
         let mut run =
             Run { interpreter, effects, playing: None, hearing: Hearing::Nothing, timed: false, around, seen };
         run.input(Input::Answered);
@@ -159,7 +172,9 @@ impl Run {
         self.interpreter.input(input);
         while let Some(output) = self.interpreter.poll() {
             match output {
-                Output::Note(note) => self.seen.extend(note.strip_prefix("node ").map(str::to_owned)),
+                Output::Note(note) => note.strip_prefix("node ").into_iter().for_each(|node| self.seen.enter(node)),
+                // What the flow makes of them follows.
+                Output::Emergency { .. } | Output::Question { .. } => {}
                 Output::Deadline(after) => self.timed = after.is_some(),
                 Output::Listen { .. } => self.hearing = Hearing::Words,
                 Output::Record { .. } => self.hearing = Hearing::Message,
@@ -237,6 +252,7 @@ impl Run {
                 *hints == expected && *confirmed == (word(1) == "confirmed")
             }
             (Output::LookUp, "look-up") | (Output::Hangup, "hangup") => true,
+            (Output::RecordAll, "record-all") | (Output::StopTransfer, "stop-transfer") => true,
             (Output::Transfer { target, .. }, "transfer") => target == word(1),
             (Output::Speak(delivery), "speak") => {
                 let said: Vec<&str> = words[1..].iter().map(|word| word.text.as_str()).collect();
@@ -275,6 +291,8 @@ impl Run {
                 self.input(Input::Around(Around { now, ..self.around }));
                 return Ok(());
             }
+            "shout" if self.hearing == Hearing::Nothing => Input::Overheard { text: rest(), spoken: String::new() },
+            "shout" => return Err("it is listened for: write say".to_owned()),
             "say" | "pending" | "recorded" => return Err("nobody listens".to_owned()),
             "silence" if self.timed => Input::Deadline,
             "silence" => return Err("nothing is waited for".to_owned()),
@@ -287,8 +305,10 @@ impl Run {
             "no-ticket" => Input::Status(None),
             "no-answer" => Input::TransferFailed { code: word(1).parse().unwrap_or(480) },
             "talked" => Input::TransferEnded,
+            "known" => Input::Known(Incident { text: rest(), ..Incident::default() }),
             "hang-up" => Input::HungUp,
             keys if !keys.is_empty() && keys.chars().all(|key| key.is_ascii_digit() || "*#".contains(key)) => {
+                self.seen.press(self.interpreter.node(), keys);
                 for key in keys.chars() {
                     self.input(Input::Digit(key));
                 }
@@ -341,6 +361,8 @@ fn show(output: &Output) -> String {
         Output::LookUp => "= look-up".to_owned(),
         Output::Speak(delivery) => format!("= speak {}", manner(delivery).join(" ")),
         Output::Transfer { target, .. } => format!("= transfer {target}"),
+        Output::RecordAll => "= record-all".to_owned(),
+        Output::StopTransfer => "= stop-transfer".to_owned(),
         Output::Hangup => "= hangup".to_owned(),
         other => format!("{other:?}"),
     }

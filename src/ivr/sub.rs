@@ -107,4 +107,6 @@ fn add(uses: &mut Uses, more: &Uses) {
     once(&mut uses.languages, &more.languages);
     once(&mut uses.variables, &more.variables);
     once(&mut uses.hours, &more.hours);
+    once(&mut uses.targets, &more.targets);
+    once(&mut uses.duty, &more.duty);
 }

@@ -134,6 +134,12 @@ pub enum Input {
     },
     /// The answer to the latest [`Output::Listen`].
     Heard(Heard),
+    /// Said while nothing was asked: over a prompt (which said `spoken`), at a menu, while a target rings. Only an
+    /// emergency is made of it.
+    Overheard {
+        text: String,
+        spoken: String,
+    },
     /// Nothing was said within the latest [`Output::Listen`]'s time.
     NoInput,
     /// The ticket is committed.
@@ -153,6 +159,8 @@ pub enum Input {
     Deadline,
     /// What time it is and how busy the daemon is, before anything that may ask for it.
     Around(Around),
+    /// A known incident concerns the caller, as far as their words tell.
+    Known(Incident),
     HungUp,
 }
 
@@ -198,6 +206,20 @@ pub enum Output {
         target: String,
         by: By,
     },
+    /// Something was asked; `answer`: the one that is like it, by its id.
+    Question {
+        said: String,
+        answer: Option<String>,
+    },
+    /// A rule of `emergency.toml` is raised, by these words or keys.
+    Emergency {
+        rule: String,
+        words: String,
+    },
+    /// The target is not called any longer; nothing answers.
+    StopTransfer,
+    /// Record everything from now until the call ends, talks with others included; asked again it goes on.
+    RecordAll,
     Hangup,
     /// A line for the call's journal.
     Note(String),

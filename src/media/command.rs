@@ -98,8 +98,10 @@ pub enum Command {
     Key(char),
     /// Keys to send, `0-9*#A-D`; others are left out. A comma is half a second's pause.
     SendDigits(String),
-    /// Writes all that is heard into a file, silence included, until the leg closes.
+    /// Writes all that is heard into a file, silence included, until the leg closes. With `listen` it is an utterance of
+    /// that number then: [`Event::Segment`].
     Record {
+        listen: Option<u32>,
         file: PathBuf,
     },
     /// Passes audio between this leg and another of the same thread, both ways; what the two were playing stops.

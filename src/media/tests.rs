@@ -200,7 +200,7 @@ async fn a_dropped_leg_ends_and_its_recording_is_sealed() {
     let leg = media.open(None).expect("a port");
     let mut phone = Phone::new(leg.local());
     leg.command(Command::Connect(phone.connect())).expect("room");
-    leg.command(Command::Record { file: file.clone() }).expect("room");
+    leg.command(Command::Record { listen: None, file: file.clone() }).expect("room");
     let sung = tone::sine(500.0, Duration::from_millis(400), 0.4);
     tokio::task::spawn_blocking({
         let sung = sung.clone();
@@ -229,7 +229,7 @@ async fn a_spray_does_not_hold_up_the_caller() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("all.wav");
     leg.command(Command::Connect(connect)).expect("room");
-    leg.command(Command::Record { file: file.clone() }).expect("room");
+    leg.command(Command::Record { listen: None, file: file.clone() }).expect("room");
     let sung = tone::sine(500.0, Duration::from_millis(400), 0.4);
     let loud = [Law::A.encode(30_000); 160];
     let stranger = tokio::task::spawn_blocking({
@@ -279,7 +279,7 @@ fn cost_of_a_thread() {
             leg.command(Command::Play { play: 1, prompts: vec![prompt.clone()], barge_in: false }).expect("room");
             // Four in ten record, as in the bench flow.
             if n % 10 < 4 {
-                leg.command(Command::Record { file: folder.path().join(format!("{n}.wav")) }).expect("room");
+                leg.command(Command::Record { listen: None, file: folder.path().join(format!("{n}.wav")) }).expect("room");
             }
             (leg, phone)
         })

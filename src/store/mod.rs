@@ -22,7 +22,9 @@ use crate::written::Table;
 mod ballast;
 mod calls;
 mod error;
+mod incidents;
 mod outbox;
+mod questions;
 mod readers;
 mod rows;
 mod tickets;
@@ -37,6 +39,8 @@ pub(crate) mod planted;
 mod tests;
 
 pub use error::Error;
+pub use incidents::MOST_OPEN;
+pub use questions::Unanswered;
 pub use rows::*;
 
 use ballast::Ballast;

@@ -148,6 +148,11 @@ pub struct Ticket {
     pub evidence: serde_json::Value,
     pub keys: String,
     pub recordings: Vec<Recording>,
+    /// The known incident that the caller wanted to be added to, and that one's own ticket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Number>,
 }
 
 /// Ids, and times as RFC 3339 in UTC.
@@ -289,4 +294,37 @@ pub struct ActivationRow {
     pub why: Option<String>,
     /// What the configuration folder held when it was taken.
     pub folder: Option<VersionId>,
+}
+
+/// A known incident: many will call about the same thing.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct IncidentRow {
+    pub id: i64,
+    /// What callers from there hear of it.
+    pub text: String,
+    /// Streets and districts, as `places/` names them.
+    pub places: Vec<String>,
+    /// What callers say who mean it: compounds, roads, lines.
+    pub words: Vec<String>,
+    /// The first digits of the numbers that call from there.
+    pub callers: Vec<String>,
+    #[serde(serialize_with = "text")]
+    pub since: Timestamp,
+    #[serde(serialize_with = "text")]
+    pub until: Timestamp,
+    /// Closed before its time.
+    #[serde(serialize_with = "maybe")]
+    pub closed: Option<Timestamp>,
+    pub author: String,
+    /// To which the others' are linked: given by hand, or the first caller's.
+    pub ticket: Option<Number>,
+    /// Tickets of callers who were added.
+    pub joined: u64,
+}
+
+fn maybe<T: std::fmt::Display, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => to.collect_str(value),
+        None => to.serialize_none(),
+    }
 }

@@ -366,3 +366,45 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test]
+async fn a_ticket_that_is_filed_again_is_raised_and_never_lowered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), &["log"]).await;
+    store.call_began(call(1)).await.expect("written");
+    let filed = store.file(filing(1, vec![segment(1, 0, Some("楼道灯坏了"))]), now()).await.expect("filed");
+    let mut urgent = filing(1, vec![segment(1, 0, Some("楼道灯坏了")), segment(1, 1, Some("着火了"))]);
+    urgent.text = Some("楼道灯坏了\n着火了".into());
+    urgent.meaning.urgency = "urgent".into();
+    urgent.hints = serde_json::json!({"topic": "火灾", "urgency": "urgent"});
+    let again = store.file(urgent.clone(), now()).await.expect("filed");
+    assert_eq!((again.number, again.fresh), (filed.number, false));
+    let ticket = store.ticket(filed.number).await.expect("read").expect("there");
+    assert_eq!((ticket.urgency.as_str(), ticket.text.as_deref()), ("urgent", Some("楼道灯坏了\n着火了")));
+    assert_eq!(ticket.recordings.len(), 2);
+    let events = async || store.history(filed.number).await.expect("read").into_iter().map(|row| row.event);
+    let raised = Event::Raised { urgency: "urgent".into() };
+    assert_eq!(events().await.last(), Some(raised));
+    // Neither the same again nor something milder changes anything.
+    let before = events().await.count();
+    store.file(urgent, now()).await.expect("filed");
+    store.file(filing(1, Vec::new()), now()).await.expect("filed");
+    assert_eq!(events().await.count(), before);
+    let ticket = store.ticket(filed.number).await.expect("read").expect("there");
+    assert_eq!(ticket.urgency, "urgent");
+}
+
+#[tokio::test]
+async fn of_unanswered_questions_the_newest_are_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), &[]).await;
+    for n in 0..12 {
+        store.unanswered(id(n), &format!("问{n}{}", "很长".repeat(200)), now()).await.expect("written");
+    }
+    let newest = store.questions(3).await.expect("read");
+    assert_eq!(
+        newest.iter().map(|row| &row.call).collect::<Vec<_>>(),
+        [&id(11).to_string(), &id(10).to_string(), &id(9).to_string()]
+    );
+    assert!(newest.iter().all(|row| row.question.chars().count() == 200 && row.at == now()));
+}

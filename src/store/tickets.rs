@@ -7,9 +7,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
-    Error, EventRow, Failure, Filed, Filing, Meaning, Pending, Place, Recording, Store, Ticket, Write, calls, known,
+    Error, EventRow, Failure, Filed, Filing, Meaning, Pending, Place, Recording, Store, Ticket, Write, calls, incidents, known,
     millis, outbox, time,
 };
+use crate::catalogue::Urgency;
 use crate::id::CallId;
 use crate::ticket::{Event, Number, Standing, State, Text};
 
@@ -27,7 +28,7 @@ macro_rules! select {
 
 impl Store {
     /// Files a call's ticket with its recordings, history and outbox rows, all or nothing. A call has one ticket: the
-    /// second time the first one's number comes back.
+    /// second time the first one's number comes back, and the ticket is raised if it has become more urgent.
     pub async fn file(&self, filing: Filing, now: Timestamp) -> Result<Filed, Error> {
         let files = filing.segments.iter().map(|segment| self.kept(&segment.file)).collect();
         let day = now.to_zoned_datetime(self.0.zone.clone()).date();
@@ -178,6 +179,12 @@ impl Store {
             evidence: known("evidence", serde_json::from_str(&evidence))?,
             keys: get("keys")?.unwrap_or_default(),
             recordings: recordings.into_iter().map(|kept| kept.recording(self)).collect(),
+            incident: row.try_get("incident").map_err(|error| self.sort(&error))?,
+            parent: row
+                .try_get::<Option<i64>, _>("parent")
+                .map_err(|error| self.sort(&error))?
+                .map(self::number)
+                .transpose()?,
         })
     }
 }
@@ -280,6 +287,7 @@ impl Write for File {
     async fn write(&self, db: &mut SqliteConnection) -> Result<Filed, Failure> {
         let filing = &self.filing;
         if let Some(number) = of_call(db, filing.call).await? {
+            self.raise(db, number).await?;
             return Ok(Filed { number, fresh: false });
         }
         self.put_call(db).await?;
@@ -297,6 +305,7 @@ impl Write for File {
         let event = Event::Filed { how: filing.how, text: filing.text_state };
         let standing = Standing::after(None, &event).map_err(Error::from)?;
         self.put_ticket(db, number, standing).await?;
+        incidents::link(db, filing.call, number).await?;
         let seq = add_event(db, number, &event, self.now).await?;
         tell(db, &self.store, number, "created", seq, self.now).await?;
         Ok(Filed { number, fresh: true })
@@ -304,6 +313,30 @@ impl Write for File {
 }
 
 impl File {
+    /// Filed a second time, more urgently: an emergency came up after the ticket was made. Never the other way round.
+    async fn raise(&self, db: &mut SqliteConnection, number: Number) -> Result<(), Failure> {
+        let filing = &self.filing;
+        let sql = "SELECT urgency FROM tickets WHERE id = ?";
+        let standing: String = sqlx::query_scalar(sql).bind(number.key()).fetch_one(&mut *db).await?;
+        let rank = |urgency: &str| urgency.parse::<Urgency>().unwrap_or_default();
+        if rank(&filing.meaning.urgency) <= rank(&standing) {
+            return Ok(());
+        }
+        for (segment, file) in filing.segments.iter().zip(&self.files) {
+            calls::add_segment(db, segment, file).await?;
+        }
+        sqlx::query("UPDATE tickets SET text = ?, hints = ?, keys = ? WHERE id = ?")
+            .bind(&filing.text)
+            .bind(filing.hints.to_string())
+            .bind(&filing.keys)
+            .bind(number.key())
+            .execute(&mut *db)
+            .await?;
+        put_meaning(db, number, &filing.meaning).await?;
+        let seq = happen(db, number, &Event::Raised { urgency: filing.meaning.urgency.clone() }, self.now).await?;
+        tell(db, &self.store, number, "updated", seq, self.now).await
+    }
+
     /// The call's own row may have failed to be written; the ticket does not depend on it.
     async fn put_call(&self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let filing = &self.filing;

@@ -127,6 +127,10 @@ pub enum Event {
     MoreSaid {
         segment: u32,
     },
+    /// Something more was said, or keyed, that makes it more urgent; the ticket was classified again.
+    Raised {
+        urgency: String,
+    },
     /// What was pending is text now; the ticket was classified again.
     TextCompleted,
     /// Recognition was tried `tries` times.
@@ -153,6 +157,7 @@ impl Event {
         match self {
             Event::Filed { .. } => "filed",
             Event::MoreSaid { .. } => "more_said",
+            Event::Raised { .. } => "raised",
             Event::TextCompleted => "text_completed",
             Event::TextGivenUp { .. } => "text_given_up",
             Event::Sent { .. } => "sent",
@@ -192,7 +197,7 @@ impl Standing {
             return Err(illegal());
         }
         Ok(match event {
-            Event::Filed { .. } | Event::Parked { .. } => now,
+            Event::Filed { .. } | Event::Raised { .. } | Event::Parked { .. } => now,
             Event::MoreSaid { .. } => Standing { text: Text::Pending, ..now },
             Event::TextCompleted => Standing { text: Text::Whole, ..now },
             Event::TextGivenUp { .. } => Standing { text: Text::GivenUp, ..now },
@@ -207,11 +212,11 @@ fn legal(standing: Option<Standing>) -> Vec<&'static str> {
     match standing {
         None => vec!["filed"],
         Some(Standing { text: Text::Pending, .. }) => {
-            vec!["more_said", "text_completed", "text_given_up", "sent", "parked"]
+            vec!["more_said", "raised", "text_completed", "text_given_up", "sent", "parked"]
         }
         // A person (or a better recogniser) may still complete what was given up.
-        Some(Standing { text: Text::GivenUp, .. }) => vec!["more_said", "text_completed", "sent", "parked"],
-        Some(Standing { text: Text::Whole, .. }) => vec!["more_said", "sent", "parked"],
+        Some(Standing { text: Text::GivenUp, .. }) => vec!["more_said", "raised", "text_completed", "sent", "parked"],
+        Some(Standing { text: Text::Whole, .. }) => vec!["more_said", "raised", "sent", "parked"],
     }
 }
 
@@ -229,6 +234,7 @@ mod tests {
             Just(filed(Text::Whole)),
             Just(filed(Text::Pending)),
             Just(Event::MoreSaid { segment: 3 }),
+            Just(Event::Raised { urgency: "urgent".into() }),
             Just(Event::TextCompleted),
             Just(Event::TextGivenUp { tries: 5, reason: "no words".into() }),
             Just(Event::Sent { backend: "log".into(), reference: None }),
@@ -243,7 +249,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "\"text_completed\" cannot happen to a ticket that is received with its text whole; \
-             what can: more_said, sent, parked"
+             what can: more_said, raised, sent, parked"
         );
         let error = Standing::after(None, &Event::TextCompleted).expect_err("no ticket yet");
         assert!(error.to_string().ends_with("a call without a ticket; what can: filed"), "{error}");

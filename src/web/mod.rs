@@ -4,6 +4,7 @@
 //! One thin file per page or resource. Nothing here decides anything about calls.
 
 mod health;
+pub mod incidents;
 pub mod reload;
 mod trace;
 mod trunks;
@@ -50,6 +51,7 @@ pub struct Shown {
     pub trace: crate::sip::Trace,
     /// Asked how the trunks do.
     pub sip: crate::sip::Handle,
+    pub store: crate::store::Store,
     /// Takes other files for new calls.
     pub reload: mpsc::Sender<reload::Ask>,
     /// The time zone that people here read.
@@ -63,6 +65,7 @@ pub fn router(shown: Shown) -> Router {
         .merge(trace::routes())
         .merge(trunks::routes())
         .merge(reload::routes())
+        .merge(incidents::routes())
         .with_state(shown)
 }
 

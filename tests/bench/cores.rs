@@ -9,10 +9,14 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 use jiesu::audio::g711::Law;
 use jiesu::audio::{resample, tone};
+use jiesu::calendar::Calendar;
+use jiesu::ivr::Flow;
+use jiesu::ivr::prove::{Dialled, Limits, Premises, Spoken, prove};
 use jiesu::rtp::packet::Packet;
 use jiesu::sdp::crypto::Master;
 use jiesu::sdp::{self, Codec, Ours, Terms};
 use jiesu::sip::{Framing, Message};
+use jiesu::written::{Faults, Source};
 
 /// 20 ms at 8 kHz.
 const FRAME: usize = 160;
@@ -94,5 +98,27 @@ fn rtp_packet(c: &mut Criterion) {
     c.bench_function("rtp/write", |b| b.iter(|| black_box(&packet).write(&mut out)));
 }
 
-criterion_group!(cores, g711, prompts, sdp_answer, sip_parse, rtp_packet);
+/// What `jiesu check` adds for a flow: every line, every kind of hour.
+fn flow_proof(c: &mut Criterion) {
+    let faults = Faults::default();
+    let calendar = Source::new("2026.toml", include_str!("../../config/calendar/2026.toml"));
+    let calendar = Calendar::read(&[calendar], &faults);
+    let (spoken, limits) = (Spoken::default(), Limits::default());
+    let lines: Vec<Dialled> =
+        (12300..12325).map(|line| Dialled { line: line.to_string(), greeting: Some(format!("line-{line}")) }).collect();
+    let today = jiff::civil::date(2026, 1, 1);
+    let premises = Premises { spoken: &spoken, limits: &limits, lines: &lines, calendar: &calendar, today };
+    for (name, text) in [
+        ("shipped", include_str!("../../config/flows/main.toml")),
+        ("43 nodes", include_str!("../../config/examples/flows/old-menu.toml")),
+    ] {
+        let source = Source::new("flow.toml", text);
+        c.bench_function(&format!("flow/read and prove {name} for 25 lines"), |b| {
+            b.iter(|| prove(&Flow::read(black_box(&source), &faults).expect("it has no faults"), premises));
+        });
+    }
+    assert!(faults.is_empty(), "{faults}");
+}
+
+criterion_group!(cores, g711, prompts, sdp_answer, sip_parse, rtp_packet, flow_proof);
 criterion_main!(cores);

@@ -57,6 +57,20 @@ pub fn request(water: bool) -> Request {
     Request { text, street, district, water }
 }
 
+/// An emergency that nobody knew before, and the rule of the shipped `emergency.toml` that it is.
+pub fn emergency() -> (String, &'static str) {
+    const EMERGENCIES: &[(&str, &str)] = &[
+        ("着火了", "fire"),
+        ("楼道里着火了", "fire"),
+        ("电动车着火了", "fire"),
+        ("天然气泄漏", "gas"),
+        ("楼道里有煤气味", "gas"),
+        ("闻到煤气味", "gas"),
+    ];
+    let ((street, _), (words, rule)) = (one(STREETS), one(EMERGENCIES));
+    (format!("{street}{}{}号楼{words}", one(ESTATES), 1 + draw(30)), rule)
+}
+
 /// Speaks it into an 8 kHz WAV.
 pub fn say(text: &str, into: &Path) -> PathBuf {
     let voice = jiesu::tts::Voice::new(jiesu::tts::Config::default(), into.join("spoken"));

@@ -13,7 +13,7 @@ use crate::house::speech::{Request, request, say};
 use crate::house::{Daemon, Plan, cli, draw, folder, has, in_own_network, jiesu, root, skip};
 
 /// A recogniser for the synthetic voice: `$JIESU_MODELS`, then the shared folder, then the shipped one.
-fn model() -> Option<PathBuf> {
+pub fn model() -> Option<PathBuf> {
     let name = "jiesu-demo-q8_0.bin";
     let folders = [
         std::env::var_os("JIESU_MODELS").map(PathBuf::from),
@@ -32,7 +32,7 @@ fn distance(a: &str, b: &str) -> f64 {
 
 /// Two of a hundred drawn requests are misheard where it matters (`survey_of_drawn_requests`), and a machine that stands
 /// still swallows words; not three times in a row.
-fn luckily(attempt: impl Fn(usize) -> Result<(), String>) {
+pub fn luckily(mut attempt: impl FnMut(usize) -> Result<(), String>) {
     let misses: Vec<String> =
         (1..=3).map_while(|round| attempt(round).err()).inspect(|miss| eprintln!("{miss}")).collect();
     assert!(misses.len() < 3, "misheard three times in a row");

@@ -1,5 +1,7 @@
 //! One call from its INVITE to its last row: the session's inputs gathered, its outputs carried out.
 
+use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,19 +12,29 @@ use tokio::task::JoinSet;
 
 use crate::asr;
 use crate::filing::{Heard, How, Matter};
+use crate::id::CallId;
 use crate::ivr::{By, Context, Delivery, Interpreter};
 use crate::media::{Command as Audio, Connect, Event as AudioEvent, Leg, LegId, ListenLimits, Prompt};
 use crate::sdp;
 use crate::sip::{Command, Event, Reason};
-use crate::store::{CallRow, SegmentRow};
+use crate::store::{CallRow, IncidentRow, SegmentRow};
 
 use super::clerk::{self, Clerk, Done, Job};
 use super::early::Early;
 use super::invitation::Invitation;
-use super::{Desk, bridge, early};
+use super::spoken::Spoken;
+use super::{Desk, bridge, early, incident};
 use crate::call::diary::Diary;
 use crate::call::keys;
 use crate::call::session::{Input, Output, Session};
+
+/// While nothing is asked: a shorter silence ends an utterance, so that an emergency is known sooner.
+const OVERHEAR: ListenLimits = ListenLimits {
+    no_input: Duration::from_secs(600),
+    silence: Duration::from_millis(700),
+    max: Duration::from_secs(12),
+    end_keys: "",
+};
 
 /// Answers of the call's helpers.
 enum Back {
@@ -36,23 +48,39 @@ enum Back {
         index: usize,
         text: Option<String>,
     },
-    Transferred(Input),
+    Overheard {
+        listen: u32,
+        text: Option<String>,
+        spoken: String,
+    },
+    /// `which`: an older transfer's end is no news.
+    Transferred {
+        which: u32,
+        input: Input,
+    },
 }
 
 struct Call<'a> {
     desk: &'a Arc<Desk>,
     invitation: Invitation,
     session: Session,
+    /// The incident that concerns the caller.
+    known: Option<IncidentRow>,
     diary: Diary,
     answered: Instant,
     leg: Leg,
     clerk: Clerk,
     back: JoinSet<Back>,
     transfer: Option<bridge::Transfer>,
+    /// The number of the latest transfer.
+    transfers: u32,
     /// Told the transfer's leg when it is to be heard; another one where that one failed.
     joined: Option<mpsc::Receiver<LegId>>,
     /// The interpreter's latest play: an older one that is rendered late is dropped.
     playing: Option<u32>,
+    spoken: Spoken,
+    /// When the caller's last utterance, or key, had come whole.
+    endpoint: Option<Instant>,
     /// How the caller is spoken to.
     delivery: Delivery,
     deadline: Option<tokio::time::Instant>,
@@ -101,15 +129,6 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         let remedy = "the dialled line names a flow that is not loaded: run `jiesu check`";
         return refuse(desk, &invitation, 500, "Server Internal Error", "no_flow", remedy).await;
     };
-    let context = Context {
-        caller: invitation.caller.clone().unwrap_or_default(),
-        line: invitation.chosen.line.clone(),
-        greeting: invitation.chosen.greeting.clone(),
-        topic: invitation.chosen.topic.clone(),
-        incident: None,
-        calendar: invitation.programme.calendar.clone(),
-        around: desk.around(),
-    };
     if !ringing(desk, &invitation, &mut events).await {
         return;
     }
@@ -123,6 +142,16 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         return;
     }
     metrics::histogram!("jiesu_setup_seconds").record(invitation.arrived.elapsed().as_secs_f64());
+    let known = incident::of_caller(&desk.incidents(), invitation.caller.as_deref(), &desk.store).await;
+    let context = Context {
+        caller: invitation.caller.clone().unwrap_or_default(),
+        line: invitation.chosen.line.clone(),
+        greeting: invitation.chosen.greeting.clone(),
+        topic: invitation.chosen.topic.clone(),
+        incident: known.as_ref().map(incident::spoken),
+        calendar: invitation.programme.calendar.clone(),
+        around: desk.around(),
+    };
     let clerk = Clerk::start(desk.clone(), invitation.programme.clone(), invitation.id);
     clerk.write(Job::Began(CallRow {
         id: invitation.id,
@@ -135,18 +164,30 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         began: invitation.began,
         answered: Timestamp::now(),
     }));
+    let mut session = Session::new(
+        Interpreter::new(flow, context)
+            .watch(invitation.programme.emergencies.clone())
+            .informed(invitation.programme.answers.clone()),
+    );
+    if desk.asr.has_model() {
+        session = session.overhearing();
+    }
     let mut call = Call {
         desk,
         invitation,
-        session: Session::new(Interpreter::new(flow, context)),
-        diary: Diary::default(),
+        session,
+        diary: Diary::knowing(known.as_ref().map(incident::spoken).as_ref()),
+        known,
         answered: Instant::now(),
         leg,
         clerk,
         back: JoinSet::new(),
         transfer: None,
+        transfers: 0,
         joined: None,
         playing: None,
+        spoken: Spoken::default(),
+        endpoint: None,
         delivery: Delivery::default(),
         deadline: None,
         ours,
@@ -301,7 +342,8 @@ impl Call<'_> {
         match &self.transfer {
             Some(transfer) => {
                 transfer.digit(key);
-                None
+                // While it rings, keys may still be an emergency's.
+                transfer.rings().then_some(Input::Digit(key))
             }
             None => Some(Input::Digit(key)),
         }
@@ -309,9 +351,18 @@ impl Call<'_> {
 
     fn audio_event(&mut self, event: Option<AudioEvent>) -> Option<Input> {
         match event {
-            Some(AudioEvent::Digit(key)) => self.keyed(key),
-            Some(AudioEvent::PlayDone { play, .. }) => Some(Input::PlayDone { play }),
-            Some(AudioEvent::Segment(segment)) => Some(Input::Segment(segment)),
+            Some(AudioEvent::Digit(key)) => {
+                self.endpoint = Some(Instant::now());
+                self.keyed(key)
+            }
+            Some(AudioEvent::PlayDone { play, .. }) => {
+                self.spoken.ended(play);
+                Some(Input::PlayDone { play })
+            }
+            Some(AudioEvent::Segment(segment)) => {
+                self.endpoint = Some(Instant::now());
+                Some(Input::Segment(segment))
+            }
             Some(AudioEvent::NoInput { listen }) => Some(Input::NoInput { listen }),
             Some(AudioEvent::Inactive) => Some(Input::Inactive),
             Some(AudioEvent::Closed(_)) | None => {
@@ -349,11 +400,14 @@ impl Call<'_> {
             }
             Ok(Back::Recognised { index, text }) => {
                 if let Some(text) = &text {
+                    self.look_for_incident(text);
                     self.clerk.write(Job::Text { index: index as u32, text: text.clone() });
                 }
                 Some(Input::Recognised { index, text })
             }
-            Ok(Back::Transferred(input)) => {
+            Ok(Back::Overheard { listen, text, spoken }) => Some(Input::Overheard { listen, text, spoken }),
+            Ok(Back::Transferred { which, .. }) if which != self.transfers || self.transfer.is_none() => None,
+            Ok(Back::Transferred { input, .. }) => {
                 self.transfer = None;
                 self.joined = None; // a leg that was told of and not looked at is gone
                 self.audio(Audio::Unbridge);
@@ -370,6 +424,7 @@ impl Call<'_> {
         match output {
             Output::Play { play, say, barge_in } => {
                 self.playing = Some(play);
+                self.spoken.begins(play, self.invitation.programme.speaker.wording(&say));
                 let programme = self.invitation.programme.clone();
                 let delivery = self.delivery.clone();
                 self.back.spawn(async move {
@@ -381,13 +436,36 @@ impl Call<'_> {
                 self.audio(Audio::StopPlay);
             }
             Output::Listen { listen, no_input, silence, max } => {
-                let day = self.invitation.began.to_zoned_datetime(self.desk.zone.clone()).date();
-                let file = clerk::recording(&self.desk.recordings, self.invitation.id, day, listen);
+                let file = self.recording(listen);
                 let limits = ListenLimits { no_input, silence, max, end_keys: "#" };
                 self.audio(Audio::Listen { listen, file, limits });
             }
             Output::Speak(delivery) => self.delivery = delivery,
             Output::StopListen => self.audio(Audio::StopListen),
+            Output::Overhear { listen } => {
+                // No name of a recording that recovery would make a ticket of.
+                let file = self.recording(listen).with_file_name(format!("overheard-{listen}.wav"));
+                self.audio(Audio::Listen { listen, file, limits: OVERHEAR });
+            }
+            Output::Understand { listen, file, duration } => self.understand(listen, file, duration),
+            Output::Forget { file } => forget(self.invitation.id, &file),
+            Output::Question { said, answer } => {
+                let result = if answer.is_some() { "found" } else { "none" };
+                metrics::counter!("jiesu_questions_total", "answer" => result).increment(1);
+                if answer.is_none() {
+                    self.clerk.write(Job::Unanswered(said));
+                }
+            }
+            Output::Emergency { rule, words } => {
+                let waited = self.endpoint.map(|endpoint| endpoint.elapsed()).unwrap_or_default();
+                metrics::counter!("jiesu_emergencies_total", "rule" => rule.clone()).increment(1);
+                metrics::histogram!("jiesu_emergency_seconds").record(waited);
+                tracing::warn!(call = %self.invitation.id, rule, words, ?waited, "emergency");
+            }
+            Output::RecordAll { listen } => {
+                let file = self.recording(listen);
+                self.audio(Audio::Record { listen: Some(listen), file });
+            }
             Output::KeepKeys => {
                 self.clerk.write(Job::Keys(self.session.record().keys.clone()));
             }
@@ -400,6 +478,12 @@ impl Call<'_> {
                     self.session.input(Input::FileFailed);
                 }
             }
+            Output::Join => {
+                if let Some(row) = &self.known {
+                    metrics::counter!("jiesu_incident_joined_total").increment(1);
+                    self.clerk.write(Job::Joined(row.id));
+                }
+            }
             Output::LookUp => {
                 let caller = self.invitation.caller.clone().unwrap_or_default();
                 if !self.clerk.write(Job::LookUp { caller }) {
@@ -407,6 +491,12 @@ impl Call<'_> {
                 }
             }
             Output::Transfer { target, by } => self.transfer(&target, by),
+            Output::StopTransfer => {
+                self.transfer = None;
+                self.joined = None;
+                self.audio(Audio::StopPlay); // the ringing tone
+                self.audio(Audio::Unbridge);
+            }
             Output::Hangup => {
                 self.hang_up(16, "Normal call clearing").await;
                 self.session.input(Input::Ended { why: "flow" });
@@ -416,7 +506,9 @@ impl Call<'_> {
                 self.transfer = None;
                 self.audio(Audio::Close);
             }
-            Output::Note(line) => tracing::debug!(call = %self.invitation.id, node = self.session.node(), "{line}"),
+            Output::Note(line) => {
+                tracing::debug!(call = %self.invitation.id, node = self.session.node(), "{line}");
+            }
             Output::Over { why } => {
                 metrics::counter!("jiesu_calls_ended_total", "why" => why).increment(1);
                 let reason = self.reason.take();
@@ -437,28 +529,57 @@ impl Call<'_> {
             file: utterance.file.clone(),
             duration: utterance.duration,
             speech: utterance.speech,
-            text: None,
+            text: utterance.text.clone(),
             error: utterance.error.clone(),
         }));
     }
 
+    /// Where a listen of this number is recorded.
+    fn recording(&self, listen: u32) -> PathBuf {
+        let day = self.invitation.began.to_zoned_datetime(self.desk.zone.clone()).date();
+        clerk::recording(&self.desk.recordings, self.invitation.id, day, listen)
+    }
+
+    /// What the caller says may tell that a known incident concerns them; then the flow knows it before it goes on.
+    fn look_for_incident(&mut self, text: &str) {
+        if self.known.is_some() {
+            return;
+        }
+        let open = self.desk.incidents();
+        let Some(row) = incident::of_words(&open, &self.invitation.programme.places, text) else { return };
+        self.known = Some(row.clone());
+        let input = Input::Known(incident::spoken(row));
+        self.diary.input(self.answered.elapsed(), &input);
+        self.session.input(input);
+    }
+
     fn recognise(&mut self, index: usize) {
-        let file = self.session.record().utterances[index].file.clone();
+        let text = self.text_of(self.session.record().utterances[index].file.clone());
+        self.back.spawn(async move { Back::Recognised { index, text: text.await } });
+    }
+
+    /// What was overheard, with what the machine was saying then.
+    fn understand(&mut self, listen: u32, file: PathBuf, duration: Duration) {
+        let spoken = self.spoken.within(Instant::now(), duration);
+        let text = self.text_of(file);
+        self.back.spawn(async move { Back::Overheard { listen, text: text.await, spoken } });
+    }
+
+    fn text_of(&self, file: PathBuf) -> impl Future<Output = Option<String>> + Send + use<> {
         let limit = self.desk.config.recognise;
         let call = self.invitation.id;
         let answer =
             self.desk.asr.submit(asr::Job { file, deadline: Instant::now() + limit, priority: asr::Priority::Live });
-        self.back.spawn(async move {
-            let text = match tokio::time::timeout(limit + Duration::from_millis(500), answer).await {
+        async move {
+            match tokio::time::timeout(limit + Duration::from_millis(500), answer).await {
                 Ok(Ok(transcript)) => Some(transcript.text),
                 Ok(Err(unheard)) => {
                     tracing::info!(%call, %unheard, "text pending");
                     None
                 }
                 Err(_) => None,
-            };
-            Back::Recognised { index, text }
-        });
+            }
+        }
     }
 
     fn matter(&self) -> Matter {
@@ -506,7 +627,9 @@ impl Call<'_> {
                 self.joined = (by == By::Bridge).then_some(joined);
                 let prompts = self.invitation.programme.speaker.ringback();
                 self.audio(Audio::Play { play: bridge::RINGBACK, prompts, barge_in: false });
-                self.back.spawn(async move { Back::Transferred(ended.await) });
+                self.transfers += 1;
+                let which = self.transfers;
+                self.back.spawn(async move { Back::Transferred { which, input: ended.await } });
             }
             Err(error) => {
                 tracing::warn!(call = %self.invitation.id, target, error, "transfer target cannot be called");
@@ -519,6 +642,10 @@ impl Call<'_> {
     fn bridge(&mut self, far: Option<LegId>) {
         match far {
             Some(far) => {
+                if let Some(transfer) = &mut self.transfer {
+                    transfer.joined();
+                }
+                self.session.input(Input::Joined);
                 self.audio(Audio::StopPlay);
                 self.audio(Audio::Bridge(far));
             }
@@ -560,6 +687,15 @@ pub(super) fn reoffered(invitation: &Invitation, leg: &Leg, ours: &mut sdp::Ours
             tracing::info!(call = %invitation.id, %error, "offer refused, the call goes on");
             Command::RefuseAgain { dialog, code: 488 }
         }
+    }
+}
+
+/// What nobody asked for is not kept; a file that is gone already is as well.
+fn forget(call: CallId, file: &Path) {
+    if let Err(error) = std::fs::remove_file(file)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(%call, %error, file = %file.display(), "what was overheard could not be deleted");
     }
 }
 

@@ -29,6 +29,7 @@ pub struct Transfer {
     digits: mpsc::Sender<char>,
     /// How the caller's side fares with our REFER.
     referred: mpsc::Sender<Referred>,
+    joined: bool,
     _stop: oneshot::Sender<()>,
 }
 
@@ -45,6 +46,16 @@ pub struct Passenger<'a> {
 }
 
 impl Transfer {
+    /// The far end is heard from now on.
+    pub fn joined(&mut self) {
+        self.joined = true;
+    }
+
+    /// Nobody hears the caller yet.
+    pub fn rings(&self) -> bool {
+        !self.joined
+    }
+
     /// Passes a key of the caller on.
     pub fn digit(&self, key: char) {
         // More than 16 keys that the far end has not taken: the caller plays with the keys.
@@ -98,7 +109,7 @@ impl Transfer {
                 _ = stopped => Input::TransferEnded,
             }
         };
-        Ok((Transfer { digits, referred, _stop: stop }, run))
+        Ok((Transfer { digits, referred, joined: false, _stop: stop }, run))
     }
 }
 

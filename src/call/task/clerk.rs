@@ -33,9 +33,13 @@ pub enum Job {
         index: u32,
         text: String,
     },
+    /// The caller wants to be added to this incident.
+    Joined(i64),
     /// How it went, step by step.
     Journal(String),
     File(Box<Matter>),
+    /// A question to which there is no answer.
+    Unanswered(String),
     LookUp {
         caller: String,
     },
@@ -115,8 +119,16 @@ async fn work(
                 note("text", call, desk.store.segment_text(call, index, &text).await);
                 None
             }
+            Job::Joined(incident) => {
+                note("joined", call, desk.store.call_joined(call, incident).await);
+                None
+            }
             Job::Journal(journal) => {
                 note("journal", call, desk.store.journal(call, &journal).await);
+                None
+            }
+            Job::Unanswered(question) => {
+                note("question", call, desk.store.unanswered(call, &question, Timestamp::now()).await);
                 None
             }
             Job::File(matter) => Some(Done::Filed(file(&desk, &programme, &matter).await)),

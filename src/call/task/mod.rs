@@ -15,11 +15,11 @@ use crate::asr::Asr;
 use crate::calendar::Calendar;
 use crate::catalogue::{Catalogue, Places};
 use crate::id::{CallId, Masked, VersionId};
-use crate::ivr::{Around, Flow, Lines};
+use crate::ivr::{Answers, Around, Flow, Lines, Rules};
 use crate::media::Media;
 use crate::sdp::{self, Terms};
 use crate::sip::{self, Command, DialogId, Event};
-use crate::store::Store;
+use crate::store::{IncidentRow, Store};
 use crate::written::Table;
 
 use self::originate::Originator;
@@ -31,12 +31,14 @@ pub mod answer;
 pub mod bridge;
 pub mod clerk;
 pub mod early;
+pub mod incident;
 pub mod invitation;
 pub mod originate;
 pub mod refer;
 mod refusals;
 pub mod registry;
 pub mod speak;
+mod spoken;
 
 /// How often is looked whether there is room again.
 const LOOK: Duration = Duration::from_millis(250);
@@ -90,6 +92,9 @@ pub struct Programme {
     pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
+    /// What is an emergency, and what is done then.
+    pub emergencies: Arc<Rules>,
+    pub answers: Arc<Answers>,
     pub speaker: Speaker,
     /// What is agreed to with the trunks that want something of their own, by name.
     pub terms: HashMap<String, Terms>,
@@ -99,6 +104,8 @@ pub struct Programme {
 pub struct Desk {
     pub config: Config,
     pub programme: std::sync::RwLock<Arc<Programme>>,
+    /// Known incidents of which callers hear at present: in most hours of the year there are none.
+    pub incidents: std::sync::RwLock<Arc<Vec<IncidentRow>>>,
     pub store: Store,
     pub asr: Asr,
     pub media: Media,
@@ -132,6 +139,16 @@ impl Desk {
         let load = self.admission.running() * 100 / self.config.max.max(1);
         let now = self.zone.to_datetime(Timestamp::now());
         Around { now, load: u8::try_from(load).unwrap_or(u8::MAX) }
+    }
+
+    pub fn incidents(&self) -> Arc<Vec<IncidentRow>> {
+        self.incidents.read().expect("nothing panics while holding this lock").clone()
+    }
+
+    /// From now on callers hear of these.
+    pub fn replace_incidents(&self, open: Vec<IncidentRow>) {
+        metrics::gauge!("jiesu_incidents").set(open.len() as f64);
+        *self.incidents.write().expect("nothing panics while holding this lock") = Arc::new(open);
     }
 
     /// From now on new calls follow `programme`.

@@ -42,6 +42,16 @@ impl Speaker {
         self.prompts.get(id).cloned()
     }
 
+    /// What `say` says, in the words of the usual language; numbers are left out.
+    pub fn wording(&self, say: &[Say]) -> String {
+        let words = say.iter().filter_map(|item| match item {
+            Say::Text(text) => Some(text.as_str()),
+            Say::Prompt(id) => self.texts.get(id).map(String::as_str),
+            _ => None,
+        });
+        words.collect::<Vec<_>>().join("\n")
+    }
+
     /// What to play for `say`. Never fails: what cannot be spoken is left out or replaced by a fixed prompt, counted
     /// and logged; the flow goes on.
     pub async fn render(&self, say: &[Say], delivery: &Delivery) -> Vec<Arc<Prompt>> {

@@ -45,7 +45,7 @@ pub(super) async fn spoken(bench: &Bench, codec: Codec) -> Came {
 pub(super) async fn converse(bench: &Bench, probe: &mut Probe<'_>) -> Came {
     let melody = Melody::drawn(&mut rand::rng());
     let file = Recording::new(probe.dialog.0);
-    tell(&probe.leg, Audio::Record { file: file.0.clone() });
+    tell(&probe.leg, Audio::Record { listen: None, file: file.0.clone() });
     probe.stay(BEFORE).await?;
     let prompts = vec![Arc::new(Prompt::from_pcm(&melody.sound()))];
     tell(&probe.leg, Audio::Play { play: 1, prompts, barge_in: false });

@@ -30,6 +30,7 @@ impl<To> Kind<To> {
                 arms.iter().map(|arm| &arm.go).chain([otherwise]).map(|to| (Why::Alone, to)).collect()
             }
             Kind::Hours { open, closed, .. } => vec![(Why::Alone, open), (Why::Alone, closed)],
+            Kind::Answer { go, none, .. } => vec![(Why::Alone, go), (Why::Alone, none)],
             Kind::File { go, failed } => vec![(Why::Alone, go), (Why::Alone, failed)],
             Kind::Status { none, go, .. } => vec![(Why::Alone, go), (Why::Alone, none)],
             Kind::Transfer { failed, ended, .. } | Kind::Queue { failed, ended, .. } => {
@@ -88,6 +89,7 @@ impl<To> Kind<To> {
             Kind::Set { .. }
             | Kind::Branch { .. }
             | Kind::Hours { .. }
+            | Kind::Answer { .. }
             | Kind::File { .. }
             | Kind::Sub { .. }
             | Kind::Return { .. }
@@ -125,6 +127,7 @@ impl<To> Kind<To> {
                 Kind::Branch { arms, otherwise: f(otherwise) }
             }
             Kind::Hours { hours, open, closed } => Kind::Hours { hours, open: f(open), closed: f(closed) },
+            Kind::Answer { least, go, none } => Kind::Answer { least, go: f(go), none: f(none) },
             Kind::File { go, failed } => Kind::File { go: f(go), failed: f(failed) },
             Kind::Status { found, unit, states, other_state, none, go } => {
                 Kind::Status { found, unit, states, other_state, none: f(none), go: f(go) }

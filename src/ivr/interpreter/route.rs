@@ -1,8 +1,11 @@
-//! Nodes that ask nobody: variables, branches, opening hours.
+//! Nodes that ask nobody: variables, branches, opening hours, answers.
+
+use std::sync::Arc;
 
 use super::{Interpreter, Then};
+use crate::ivr::answers::{Answers, asks};
 use crate::ivr::flow::{Arm, NodeId, Wanted, When};
-use crate::ivr::talk::{Hints, Output};
+use crate::ivr::talk::{Heard, Hints, Output};
 
 impl Interpreter {
     pub(super) fn set(&mut self, variables: &[(String, String)], hints: &Hints, wanted: &Wanted) {
@@ -18,6 +21,30 @@ impl Interpreter {
             self.delivery = delivery.clone();
             self.out.push_back(Output::Speak(delivery));
         }
+    }
+
+    /// From now on questions are held against these.
+    pub fn informed(mut self, answers: Arc<Answers>) -> Interpreter {
+        self.answers = answers;
+        self
+    }
+
+    /// Whether what was said asks for an answer that there is; then it is known.
+    pub(super) fn answered(&mut self, least: f32) -> bool {
+        let answers = self.answers.clone();
+        let Some(Heard::Text(said)) = &self.heard else { return false };
+        let said = said.clone();
+        let found = answers.find(&said, self.context.around.now.date()).filter(|found| found.likeness >= least);
+        let known = found.map(|found| found.answer);
+        if let Some(answer) = known {
+            self.variables.insert("question".to_owned(), answer.questions[0].clone());
+            self.variables.insert("answer".to_owned(), answer.answer.clone());
+        }
+        if known.is_some() || asks(&said) {
+            let answer = known.map(|answer| answer.id.value.clone());
+            self.out.push_back(Output::Question { said, answer });
+        }
+        known.is_some()
     }
 
     pub(super) fn branch(&self, arms: &[Arm<NodeId>], otherwise: NodeId) -> Then {

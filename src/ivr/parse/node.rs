@@ -74,6 +74,11 @@ impl Reader {
             "set" => self.set(table),
             "branch" => Kind::Branch { arms: self.arms(table), otherwise: go(table, "else") },
             "hours" => Kind::Hours { hours: self.opening(table), open: go(table, "open"), closed: go(table, "closed") },
+            "answer" => Kind::Answer {
+                least: table.number("least").or(0.6, 0.1..1.0) as f32,
+                go: go(table, "go"),
+                none: go(table, "none"),
+            },
             "file" => Kind::File { go: go(table, "go"), failed: go(table, "failed") },
             "status" => self.status(table),
             "queue" => self.queue(table),

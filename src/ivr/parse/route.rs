@@ -144,7 +144,7 @@ impl Reader {
     }
 }
 
-pub(super) fn sip_address(text: &String) -> Result<String, (String, String)> {
+pub(in crate::ivr) fn sip_address(text: &String) -> Result<String, (String, String)> {
     let rest = ["sip:", "sips:", "tel:"].iter().find_map(|scheme| text.strip_prefix(scheme));
     match rest {
         Some(rest) if !rest.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control()) => {

@@ -22,7 +22,14 @@ pub(super) struct Hearing {
     level: Level,
     before: Before,
     listening: Option<Listening>,
-    all: Option<Chunk>,
+    all: Option<All>,
+}
+
+/// Everything is recorded.
+struct All {
+    chunk: Chunk,
+    /// What is said of it when it is sealed.
+    segment: Option<Segment>,
 }
 
 /// The last frames, whether listened to or not.
@@ -126,16 +133,27 @@ impl Hearing {
         true
     }
 
-    pub(super) fn record_all(&mut self, file: PathBuf, coding: Coding, out: &mut VecDeque<Output>) {
+    pub(super) fn record_all(
+        &mut self,
+        listen: Option<u32>,
+        file: PathBuf,
+        coding: Coding,
+        out: &mut VecDeque<Output>,
+    ) {
         self.close_all(out);
+        let (duration, speech, ended) = (Duration::ZERO, Duration::ZERO, SegmentEnd::HungUp);
+        let segment = listen.map(|listen| {
+            let file = file.clone();
+            Segment { listen, file, duration, speech, ended, error: None }
+        });
         out.push_back(Output::Record(Recorded::Open { track: Track::All, file, coding }));
-        self.all = Some(Chunk::new(Track::All));
+        self.all = Some(All { chunk: Chunk::new(Track::All), segment });
     }
 
     fn close_all(&mut self, out: &mut VecDeque<Output>) {
-        if let Some(mut chunk) = self.all.take() {
+        if let Some(All { mut chunk, segment }) = self.all.take() {
             chunk.flush(out);
-            out.push_back(Output::Record(Recorded::Close { track: Track::All, segment: None }));
+            out.push_back(Output::Record(Recorded::Close { track: Track::All, segment }));
         }
     }
 
@@ -153,7 +171,11 @@ impl Hearing {
     pub(super) fn frame(&mut self, coding: Coding, frame: &[u8], came: bool, out: &mut VecDeque<Output>) {
         self.level.frame(came.then(|| coding.dbfs(frame)));
         if let Some(all) = &mut self.all {
-            all.push(coding, frame, out);
+            all.chunk.push(coding, frame, out);
+            if let Some(segment) = &mut all.segment {
+                segment.duration += TICK;
+                segment.speech += if self.level.is_loud() { TICK } else { Duration::ZERO };
+            }
         }
         if let Some(listening) = &mut self.listening
             && let Some(end) = listening.frame(coding, frame, &self.level, &self.before, out)

@@ -235,9 +235,9 @@ impl Stream {
                 let events = self.connection.as_ref().is_some_and(|connection| connection.events.is_some());
                 self.sending.digits(&keys, events);
             }
-            Command::Record { file } => {
+            Command::Record { listen, file } => {
                 let coding = self.coding();
-                self.hearing.record_all(file, coding, &mut self.out);
+                self.hearing.record_all(listen, file, coding, &mut self.out);
             }
             Command::Bridge(_) | Command::Unbridge => {}
             Command::Close => self.close(now),

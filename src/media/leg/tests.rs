@@ -323,7 +323,7 @@ fn nobody_speaks() {
 #[test]
 fn a_stranger_is_neither_heard_nor_sent_to() {
     let mut bench = Bench::connected(1);
-    bench.command(Command::Record { file: "all".into() });
+    bench.command(Command::Record { listen: None, file: "all".into() });
     let mut stranger = Phone { sequence: 1, timestamp: 0, ssrc: 666 };
     let mut caller = phone();
     let loud: Vec<u8> = sung(20).iter().map(|s| Law::A.encode(*s)).collect();
@@ -356,7 +356,7 @@ fn a_stranger_is_neither_heard_nor_sent_to() {
 #[test]
 fn wild_packets_do_not_end_the_call() {
     let mut bench = Bench::connected(1);
-    bench.command(Command::Record { file: "all".into() });
+    bench.command(Command::Record { listen: None, file: "all".into() });
     let mut caller = phone();
     caller.say(&mut bench, &sung(1000));
     for bytes in [
@@ -447,7 +447,7 @@ fn two_legs(seed: u64, lossy: bool, keys: &str, pcm: &[i16]) -> (Bench, Bench) {
     let mut b = Bench::new(seed + 1, "192.0.2.2:4000");
     a.command(Command::Connect(connect("192.0.2.2:4000")));
     b.command(Command::Connect(Connect { codec: Codec::Pcma, ..connect("192.0.2.1:4000") }));
-    b.command(Command::Record { file: "all".into() });
+    b.command(Command::Record { listen: None, file: "all".into() });
     a.command(Command::SendDigits(keys.into()));
     a.command(Command::Play { play: 1, prompts: vec![Arc::new(Prompt::from_pcm(pcm))], barge_in: false });
     let mut link: Vec<(u32, Vec<u8>)> = Vec::new();

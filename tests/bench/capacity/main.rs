@@ -187,6 +187,7 @@ impl Server {
                 ("# max = 1000", &max),
                 ("# max_lateness = \"60ms\"", "max_lateness = \"5s\""),
                 ("# state_dir = \"../state\"", "state_dir = \"state\""),
+                ("# flows = \"refuse\"", "flows = \"say\""),
             ],
         )?;
         fs::copy(root.join("tests/bench/capacity/flow.toml"), state.join("flows/main.toml"))?;

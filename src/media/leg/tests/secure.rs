@@ -19,7 +19,7 @@ fn audio_keys_and_reports_go_sealed_in_every_codec() {
     for (codec, suite) in Codec::ALL.iter().copied().zip([Suite::Tag80, Suite::Tag32].into_iter().cycle()) {
         let (a, b) = secured(codec, suite);
         let (mut a, mut b) = pair(a, b);
-        b.command(Command::Record { file: PathBuf::from("b.wav") });
+        b.command(Command::Record { listen: None, file: PathBuf::from("b.wav") });
         a.command(Command::Play { play: 1, prompts: vec![Arc::new(Prompt::from_pcm(&sung(1_000)))], barge_in: false });
         a.command(Command::SendDigits("7".to_owned()));
         for _ in 0..300 {
@@ -45,7 +45,7 @@ fn audio_keys_and_reports_go_sealed_in_every_codec() {
 fn forgeries_and_replays_are_dropped_and_the_call_lives() {
     let (a, b) = secured(Codec::Pcma, Suite::Tag80);
     let (mut a, mut b) = pair(a, b);
-    b.command(Command::Record { file: PathBuf::from("b.wav") });
+    b.command(Command::Record { listen: None, file: PathBuf::from("b.wav") });
     let mut attacker = phone();
     let noise = [0x2a; FRAME];
     // In the clear, and with a tag that is made up, from the peer's own address.

@@ -57,7 +57,7 @@ fn heard(bench: &Bench, codec: Codec) -> (usize, Vec<i16>) {
 fn a_prompt_is_heard_in_every_codec() {
     for codec in Codec::ALL.iter().copied() {
         let (mut a, mut b) = pair(speaks(codec, B), speaks(codec, A));
-        b.command(Command::Record { file: PathBuf::from("b.wav") });
+        b.command(Command::Record { listen: None, file: PathBuf::from("b.wav") });
         a.command(Command::Play { play: 1, prompts: tone(), barge_in: false });
         talk(&mut a, &mut b, 110);
         b.command(Command::Close);
@@ -94,7 +94,7 @@ fn any_two_codecs_are_bridged() {
             let (mut far, mut other) = pair(speaks(to, B), speaks(to, A));
             near.stream.bridge(true);
             far.stream.bridge(true);
-            other.command(Command::Record { file: PathBuf::from("far.wav") });
+            other.command(Command::Record { listen: None, file: PathBuf::from("far.wav") });
             phone.command(Command::Play { play: 1, prompts: tone(), barge_in: false });
             for _ in 0..110 {
                 talk(&mut phone, &mut near, 1);
@@ -117,7 +117,7 @@ fn any_two_codecs_are_bridged() {
 fn the_codec_may_change_while_the_call_goes_on() {
     for (first, second) in [(Codec::Pcma, Codec::Opus), (Codec::G722, Codec::Pcmu), (Codec::Opus, Codec::G722)] {
         let (mut a, mut b) = pair(speaks(first, B), speaks(first, A));
-        b.command(Command::Record { file: PathBuf::from("b.wav") });
+        b.command(Command::Record { listen: None, file: PathBuf::from("b.wav") });
         a.command(Command::Play { play: 1, prompts: tone(), barge_in: false });
         talk(&mut a, &mut b, 40);
         a.command(Command::Connect(speaks(second, B)));
@@ -156,7 +156,7 @@ proptest! {
         let codec = if opus { Codec::Opus } else { Codec::G722 };
         let mut bench = Bench::new(5, A);
         bench.command(Command::Connect(speaks(codec, PHONE)));
-        bench.command(Command::Record { file: PathBuf::from("x.wav") });
+        bench.command(Command::Record { listen: None, file: PathBuf::from("x.wav") });
         let mut phone = phone();
         for payload in payloads {
             let packet = phone.packet(codec.payload(), &payload);

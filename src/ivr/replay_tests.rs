@@ -1,0 +1,208 @@
+use super::*;
+use crate::written::{Faults, Source};
+use proptest::prelude::*;
+
+const SHIPPED: &str = include_str!("../../config/flows/main.toml");
+
+fn flow(text: &str) -> Arc<Flow> {
+    let faults = Faults::default();
+    let flow = Flow::read(&Source::new("main.toml", text), &faults);
+    assert!(faults.is_empty(), "{faults}");
+    Arc::new(flow.expect("it has no faults"))
+}
+
+fn changed(from: &str, to: &str) -> Arc<Flow> {
+    assert!(SHIPPED.contains(from), "the shipped flow no longer has {from:?}");
+    flow(&SHIPPED.replacen(from, to, 1))
+}
+
+fn recorded(journal: &str, words: &[&str]) -> Recorded {
+    let words = words.iter().map(|text| Some((*text).to_owned())).collect();
+    let journal = Journal::read(journal);
+    let hung_up = journal.steps().iter().any(|(_, step)| matches!(step, Step::End(why) if why == "caller"));
+    Recorded { journal, words, hung_up, ..Recorded::default() }
+}
+
+/// Two menus down by keys, said, agreed on.
+const WATER: &str = "0 node greeting\n0 node notice\n9000 node request\n9500 key !2\n9500 node services\n10000 key !1\n\
+    10000 node utilities\n11000 key !1\n11000 node water\n12000 key !2\n12000 node details\n20000 said 0\n\
+    20000 node readback\n30000 key 1\n30000 node filing\n30100 filed\n30100 node number\n40000 node thanks\n\
+    45000 end flow\n";
+
+#[test]
+fn through_its_own_flow_a_call_goes_as_it_went() {
+    let call = recorded(WATER, &["我家停水了"]);
+    let outcome = run(&flow(SHIPPED), &call);
+    let happened = happened(&call, outcome.hints.clone());
+    assert!(outcome.same(&happened) && !outcome.guessed, "{outcome:#?}");
+    assert_eq!(outcome.nodes, happened.nodes);
+    assert_eq!((outcome.end, outcome.hints.topic.as_deref()), (End::Filed, Some("供水 停水")));
+}
+
+#[test]
+fn a_choice_that_leads_elsewhere_changes_what_becomes_of_the_call() {
+    let call = recorded(WATER, &["我家停水了"]);
+    let hints = run(&changed("topic = \"供水 停水\"", "topic = \"供水 断水\""), &call);
+    assert_eq!((hints.end, hints.hints.topic.as_deref()), (End::Filed, Some("供水 断水")));
+    let people = run(
+        &changed(
+            "{ key = \"2\", go = \"details\", topic = \"供水 停水\"",
+            "{ key = \"2\", go = \"operator\", topic = \"供水 停水\"",
+        ),
+        &call,
+    );
+    assert_eq!(people.targets.len(), 1, "{people:#?}");
+    assert!(people.guessed, "nobody knows whether people would have come");
+    // The menu is gone: the keys are lost, the words are not.
+    let spoken = run(&changed("keys = { 1 = \"progress\", 2 = \"services\" }", "keys = { 1 = \"progress\" }"), &call);
+    assert_eq!((spoken.end, spoken.hints.topic), (End::Filed, None));
+}
+
+#[test]
+fn who_hangs_up_in_a_menu_has_said_something_by_keys() {
+    let journal = "0 node greeting\n0 node notice\n9000 node request\n9500 key !2\n9500 node services\n10000 key !1\n\
+        10000 node utilities\n11000 end caller\n11010 filed\n";
+    let call = recorded(journal, &[]);
+    let outcome = run(&flow(SHIPPED), &call);
+    assert_eq!(outcome.end, End::Abandoned);
+    assert_eq!(happened(&call, outcome.hints.clone()).end, End::Abandoned);
+    let silent = recorded("0 node greeting\n0 node notice\n5000 end caller\n", &[]);
+    let outcome = run(&flow(SHIPPED), &silent);
+    assert_eq!((outcome.end, outcome.nodes), (End::Nothing, vec!["greeting".to_owned(), "notice".to_owned()]));
+}
+
+#[test]
+fn a_transfer_that_nobody_took_is_not_taken_in_the_replay() {
+    let journal = "0 node greeting\n900 key !0\n900 node operator\n4000 transfer sip:x@127.0.0.1\n34000 no-answer 480\n\
+        34000 node busy\n40000 said 0\n40000 node busy-filing\n40100 filed\n40100 node busy-number\n41000 end caller\n";
+    let call = recorded(journal, &["路灯坏了"]);
+    let outcome = run(&flow(SHIPPED), &call);
+    assert_eq!((outcome.end, outcome.targets.len(), outcome.guessed), (End::Filed, 1, false), "{outcome:#?}");
+    let taken = recorded(
+        &journal
+            .replace("no-answer 480", "talked")
+            .split("34000 node")
+            .next()
+            .expect("a part")
+            .replace("34000 talked\n", "34000 talked\n40000 end flow\n"),
+        &[],
+    );
+    assert_eq!(run(&flow(SHIPPED), &taken).end, End::Human);
+}
+
+/// A caller by lot, walked through a flow and written down as the daemon would.
+fn lived(flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
+    let mut interpreter = Interpreter::new(flow.clone(), Context::default());
+    let mut journal = Journal::default();
+    let (mut words, mut outcome) = (Vec::new(), Outcome::default());
+    let (mut awaits, mut over) = (Awaits::Store, false);
+    let mut now = 0;
+    let mut input = Input::Answered;
+    let mut lots = lots.iter().copied();
+    let (mut filed, mut talked, mut did, mut hung_up) = (false, false, false, false);
+    loop {
+        interpreter.input(input);
+        while let Some(output) = interpreter.poll() {
+            match output {
+                Output::Play { play, .. } => awaits = Awaits::Prompt(play),
+                Output::StopPlay | Output::StopListen => awaits = Awaits::Keys,
+                Output::Listen { .. } | Output::Record { .. } => awaits = Awaits::Words,
+                Output::File { hints, .. } => (awaits, outcome.hints) = (Awaits::Store, hints),
+                Output::LookUp => awaits = Awaits::Ticket,
+                Output::Transfer { target, .. } => {
+                    journal.add(Duration::from_millis(now), Step::Transfer(target.clone()));
+                    outcome.targets.push(target);
+                    awaits = Awaits::Talk;
+                }
+                Output::Hangup => over = true,
+                Output::Note(note) => {
+                    if let Some(name) = note.strip_prefix("node ") {
+                        journal.add(Duration::from_millis(now), Step::Node(name.to_owned()));
+                    }
+                }
+                _ => {}
+            }
+        }
+        now += 100;
+        if over {
+            journal.add(Duration::from_millis(now), Step::End("flow".into()));
+            break;
+        }
+        let Some(lot) = lots.next() else {
+            hung_up = true;
+            journal.add(Duration::from_millis(now), Step::End("caller".into()));
+            break;
+        };
+        let key = char::from(b"0123456789*#"[usize::from(lot / 16) % 12]);
+        let mut add = |step| journal.add(Duration::from_millis(now), step);
+        input = match (awaits, lot % 16) {
+            (Awaits::Prompt(play), 0..10) => {
+                awaits = Awaits::Keys;
+                Input::PlayDone { play }
+            }
+            (Awaits::Store, _) => {
+                let good = lot % 4 > 0;
+                add(if good { Step::Filed } else { Step::NotFiled });
+                filed |= good;
+                if good { Input::Filed { number: REPLAYED.into() } } else { Input::FileFailed }
+            }
+            (Awaits::Ticket, _) => {
+                add(Step::Ticket(None));
+                Input::Status(None)
+            }
+            (Awaits::Talk, 0..8) => {
+                add(Step::Talked);
+                talked = true;
+                Input::TransferEnded
+            }
+            (Awaits::Talk, _) => {
+                add(Step::NoAnswer(486));
+                Input::TransferFailed { code: 486 }
+            }
+            (Awaits::Words, 0..5) => {
+                add(Step::Said(words.len() as u32));
+                (did, awaits) = (true, Awaits::Keys);
+                words.push(Some("我家停水了".to_owned()));
+                Input::Heard(Heard::Text("我家停水了".into()))
+            }
+            (Awaits::Words, 5..8) => {
+                add(Step::Silence);
+                awaits = Awaits::Keys;
+                Input::NoInput
+            }
+            (Awaits::Keys, 0..6) => {
+                add(Step::Silence);
+                Input::Deadline
+            }
+            (awaits, _) => {
+                add(Step::Key { key, early: matches!(awaits, Awaits::Prompt(_)) });
+                did = true;
+                Input::Digit(key)
+            }
+        };
+    }
+    outcome.end = end(talked, filed, did);
+    outcome.nodes = journal.nodes().map(str::to_owned).collect();
+    (Recorded { journal, words, hung_up, ..Recorded::default() }, outcome)
+}
+
+proptest! {
+    /// Whatever a caller did, the replay through the same flow comes through the same nodes to the same end.
+    #[test]
+    fn any_call_replays_as_it_went(lots in proptest::collection::vec(any::<u8>(), 0..120)) {
+        let flow = flow(SHIPPED);
+        let (call, lived) = lived(&flow, &lots);
+        let replayed = run(&flow, &call);
+        prop_assert_eq!(replayed.end, lived.end, "{}", call.journal);
+        prop_assert_eq!(&replayed.targets, &lived.targets, "{}", call.journal);
+        prop_assert_eq!(&replayed.nodes, &lived.nodes, "{}", call.journal);
+        prop_assert!(!replayed.guessed, "{}", call.journal);
+    }
+
+    /// Whatever was recorded, a replay ends.
+    #[test]
+    fn any_journal_is_replayed_to_an_end(text in "(?s)([0-9]{1,4} (key !?[0-9*#]|said 0|pending 1|silence|filed|talked|end caller)\n){0,60}") {
+        let call = recorded(&text, &["人工"]);
+        run(&flow(SHIPPED), &call);
+    }
+}

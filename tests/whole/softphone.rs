@@ -29,7 +29,7 @@ fn listen_for(time: Duration) {
 }
 
 /// Listens as a person does: until this stretch of sound was heard, after `from`. Where it ended.
-pub(super) fn listen_until(phone: &Phone, stretch: &[f32], from: usize, limit: Duration) -> usize {
+fn listen_until(phone: &Phone, stretch: &[f32], from: usize, limit: Duration) -> usize {
     let start = Instant::now();
     loop {
         listen_for(Duration::from_millis(200));
@@ -45,7 +45,7 @@ pub(super) fn listen_until(phone: &Phone, stretch: &[f32], from: usize, limit: D
 }
 
 /// Listens to these prompts until the last one is at its end. Where that was.
-pub(super) fn hear_out(phone: &Phone, ids: &[String], from: usize) -> usize {
+fn hear_out(phone: &Phone, ids: &[String], from: usize) -> usize {
     let length: usize = ids.iter().map(|id| prompt(id).len()).sum();
     let last = prompt(ids.last().expect("something is said"));
     let tail = &last[last.len().saturating_sub(hear::SECOND)..];

@@ -31,7 +31,7 @@ fn flow(name: &str, keys: [char; 2]) -> String {
 start = "one-{name}"
 too_long = "end-{name}"
 [times]
-wait = "5m"
+wait = "60s"
 [[no_input]]
 go = "end-{name}"
 [[no_match]]

@@ -186,6 +186,8 @@ fn fifty_reloads_half_of_them_bad_under_a_hundred_calls_drop_none_and_mislead_no
     for (i, good) in order.into_iter().enumerate() {
         // Calls have come since the last one, and are there in number.
         daemon.wait_until("jiesu_calls", |now| now >= 90.0);
+        let before = daemon.metric("jiesu_calls_total");
+        daemon.wait_until("jiesu_calls_total", |now| now > before);
         let name = format!("v{}", i + 1);
         let text = flow(&name, keys);
         if good {
@@ -242,7 +244,7 @@ fn fifty_reloads_half_of_them_bad_under_a_hundred_calls_drop_none_and_mislead_no
         names.len(),
         seen.remove("between").unwrap_or(0)
     );
-    assert!(seen.len() > 13, "most versions had calls: {seen:?}");
+    assert!(seen.len() >= names.len() - 1, "every version but the last surely had calls: {seen:?}");
     let rows = versions(&daemon);
     assert_eq!(rows.len(), names.len(), "the good ones are kept, no others: {rows:#?}");
     assert!(rows.iter().all(|row| names.contains_key(row["version"].as_str().expect("a version"))), "{rows:#?}");

@@ -45,6 +45,7 @@ fn a_choice_that_leads_elsewhere_changes_what_becomes_of_the_call() {
     let hints = run(&World::default(), &changed("topic = \"供水 停水\"", "topic = \"供水 断水\""), &call);
     assert_eq!((hints.end, hints.hints.topic.as_deref()), (End::Filed, Some("供水 断水")));
     let people = run(
+        &World::default(),
         &changed(
             "{ key = \"2\", go = \"details\", topic = \"供水 停水\"",
             "{ key = \"2\", go = \"operator\", topic = \"供水 停水\"",

@@ -20,7 +20,9 @@ use crate::house::{Daemon, Plan, draw, in_own_network, pause};
 /// The console where `web.listen` says: the commands find it there.
 fn plan() -> Plan {
     let edits = vec![("listen = \"127.0.0.1:0\"".into(), "listen = \"127.0.0.1:8345\"".into())];
-    Plan { edits, ..Plan::default() }
+    // The shipped rules lead to nodes of the shipped flow.
+    let files = vec![("emergency.toml".into(), "overhear = false\n".into())];
+    Plan { edits, files, ..Plan::default() }
 }
 
 /// Two keys, each asked for in a node that only this version has.
@@ -31,7 +33,7 @@ fn flow(name: &str, keys: [char; 2]) -> String {
 start = "one-{name}"
 too_long = "end-{name}"
 [times]
-wait = "5m"
+wait = "60s"
 [[no_input]]
 go = "end-{name}"
 [[no_match]]
@@ -184,6 +186,8 @@ fn fifty_reloads_half_of_them_bad_under_a_hundred_calls_drop_none_and_mislead_no
     for (i, good) in order.into_iter().enumerate() {
         // Calls have come since the last one, and are there in number.
         daemon.wait_until("jiesu_calls", |now| now >= 90.0);
+        let before = daemon.metric("jiesu_calls_total");
+        daemon.wait_until("jiesu_calls_total", |now| now > before);
         let name = format!("v{}", i + 1);
         let text = flow(&name, keys);
         if good {
@@ -240,7 +244,7 @@ fn fifty_reloads_half_of_them_bad_under_a_hundred_calls_drop_none_and_mislead_no
         names.len(),
         seen.remove("between").unwrap_or(0)
     );
-    assert!(seen.len() > 13, "most versions had calls: {seen:?}");
+    assert!(seen.len() >= names.len() - 1, "every version but the last surely had calls: {seen:?}");
     let rows = versions(&daemon);
     assert_eq!(rows.len(), names.len(), "the good ones are kept, no others: {rows:#?}");
     assert!(rows.iter().all(|row| names.contains_key(row["version"].as_str().expect("a version"))), "{rows:#?}");

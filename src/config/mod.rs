@@ -315,13 +315,7 @@ fn targets(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, trunks: &Trunks, f
 
 /// Recordings and texts of every prompt that lines, flows and numbers use; one that is missing is a fault where it is
 /// named.
-fn prompts(
-    folder: &Path,
-    lines: &Lines,
-    flows: &HashMap<String, Arc<Flow>>,
-    rules: &Rules,
-    faults: &Faults,
-) -> Spoken {
+fn prompts(folder: &Path, lines: &Lines, flows: &HashMap<String, Arc<Flow>>, rules: &Rules, faults: &Faults) -> Spoken {
     let mut texts: HashMap<String, String> = lines.texts().into_iter().collect();
     let mut voices = Voices::default();
     if let Some(source) = folder::one(folder, "prompts/prompts.toml", faults) {

@@ -210,8 +210,8 @@ pub enum Kind<To> {
 
 /// The words that a file may write for `do`.
 pub const KINDS: [&str; 18] = [
-    "say", "menu", "listen", "confirm", "collect", "record", "set", "branch", "hours", "answer", "file", "status", "queue",
-    "transfer", "sub", "return", "goto", "hangup",
+    "say", "menu", "listen", "confirm", "collect", "record", "set", "branch", "hours", "answer", "file", "status",
+    "queue", "transfer", "sub", "return", "goto", "hangup",
 ];
 
 impl<To> Kind<To> {

@@ -279,7 +279,8 @@ fn cost_of_a_thread() {
             leg.command(Command::Play { play: 1, prompts: vec![prompt.clone()], barge_in: false }).expect("room");
             // Four in ten record, as in the bench flow.
             if n % 10 < 4 {
-                leg.command(Command::Record { listen: None, file: folder.path().join(format!("{n}.wav")) }).expect("room");
+                leg.command(Command::Record { listen: None, file: folder.path().join(format!("{n}.wav")) })
+                    .expect("room");
             }
             (leg, phone)
         })

@@ -7,8 +7,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
-    Error, EventRow, Failure, Filed, Filing, Meaning, Pending, Place, Recording, Store, Ticket, Write, calls, incidents, known,
-    millis, outbox, time,
+    Error, EventRow, Failure, Filed, Filing, Meaning, Pending, Place, Recording, Store, Ticket, Write, calls,
+    incidents, known, millis, outbox, time,
 };
 use crate::catalogue::Urgency;
 use crate::id::CallId;

@@ -28,7 +28,9 @@ impl Interpreter {
         let flow = self.flow.clone();
         let node = flow.node(self.node);
         match &self.at {
-            At::Start | At::Transferring | At::Alarm { .. } | At::Over | At::Saying { then: Then::Transfer, .. } => return,
+            At::Start | At::Transferring | At::Alarm { .. } | At::Over | At::Saying { then: Then::Transfer, .. } => {
+                return;
+            }
             At::Asking { typed } if !typed.is_empty() => return self.more(key),
             _ => {}
         }

@@ -280,7 +280,12 @@ impl World {
                     assert!(!self.over, "hangs up once");
                     self.over = true;
                 }
-                Output::StopTransfer | Output::RecordAll | Output::Emergency { .. } | Output::Question { .. } | Output::Speak(_) | Output::Note(_) => {}
+                Output::StopTransfer
+                | Output::RecordAll
+                | Output::Emergency { .. }
+                | Output::Question { .. }
+                | Output::Speak(_)
+                | Output::Note(_) => {}
             }
         }
         let ended = self.over || call.at == At::Over;

@@ -164,7 +164,10 @@ mod tests {
     #[test]
     fn only_an_areas_numbers_lose_its_code() {
         let rules = rules(Form::Local);
-        assert_eq!((rules.outward("0100000000"), rules.outward("01065551234")), ("0100000000".into(), "65551234".into()));
+        assert_eq!(
+            (rules.outward("0100000000"), rules.outward("01065551234")),
+            ("0100000000".into(), "65551234".into())
+        );
     }
 
     proptest! {

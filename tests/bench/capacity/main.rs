@@ -191,6 +191,8 @@ impl Server {
             ],
         )?;
         fs::copy(root.join("tests/bench/capacity/flow.toml"), state.join("flows/main.toml"))?;
+        // The shipped rules lead to nodes of the shipped flow.
+        fs::write(state.join("emergency.toml"), "overhear = false\n")?;
         edit(
             "prompts/prompts.toml",
             &[("greeting = ", "bench-menu = \"a\"\nbench-prompt = \"b\"\nbench-thanks = \"c\"\ngreeting = ")],

@@ -118,23 +118,14 @@ pub fn run(world: &World, flow: &Arc<Flow>, recorded: &Recorded) -> Outcome {
     walk.outcome()
 }
 
-/// Nodes entered after the last thing that anybody did, but for the one in which the caller hung up.
-fn patience(journal: &Journal) -> usize {
-    let until_end = journal.steps().iter().map(|(_, step)| step).take_while(|step| !matches!(step, Step::End(_)));
-    let nodes = until_end.fold(0, |nodes, step| match step {
-        Step::Node(_) => nodes + 1,
-        Step::Transfer(_) => nodes,
-        _ => 0,
-    });
-    usize::saturating_sub(nodes, 1)
-}
-
 /// What the caller does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Act {
+    /// `nodes`: entered since the last thing that anybody did; an early key belongs to the prompt of the last of them.
     Key {
         key: char,
         early: bool,
+        nodes: usize,
         at: Duration,
     },
     Words(Heard),
@@ -150,8 +141,10 @@ struct Walk {
     acts: VecDeque<Act>,
     answers: Answers,
     hung_up: bool,
-    /// How many more nodes the caller heard after the last thing that they did, before they hung up.
+    /// How many more nodes were entered after the last thing that anybody did, before the caller hung up.
     patience: usize,
+    /// Nodes entered since the last thing that anybody did.
+    entered: usize,
     awaits: Awaits,
     /// Filings that are not answered: an emergency files while it speaks.
     files: u32,
@@ -188,10 +181,19 @@ impl Walk {
     fn new(world: &World, flow: &Arc<Flow>, recorded: &Recorded) -> Walk {
         let mut acts = VecDeque::new();
         let mut answers = Answers::default();
+        let mut nodes = 0;
         for (at, step) in recorded.journal.steps() {
+            let before = nodes;
+            match step {
+                Step::Node(_) => nodes += 1,
+                Step::Transfer(_) | Step::Known(_) | Step::End(_) => {}
+                _ => nodes = 0,
+            }
             let words = |index: &u32| recorded.words.get(*index as usize).cloned().flatten();
             match step {
-                Step::Key { key, early } => acts.push_back(Act::Key { key: *key, early: *early, at: *at }),
+                Step::Key { key, early } => {
+                    acts.push_back(Act::Key { key: *key, early: *early, nodes: before, at: *at })
+                }
                 // Whoever has the words by now knows what a better recogniser would have heard; the caller heard what
                 // it heard then, so that pending stays pending.
                 Step::Pending(_) => acts.push_back(Act::Words(Heard::Pending)),
@@ -216,7 +218,8 @@ impl Walk {
             acts,
             answers,
             hung_up: recorded.hung_up,
-            patience: patience(&recorded.journal),
+            patience: nodes,
+            entered: 0,
             awaits: Awaits::Keys,
             files: 0,
             deadline: None,
@@ -253,7 +256,12 @@ impl Walk {
                     self.awaits = Awaits::Talk;
                 }
                 Output::Hangup => self.over = true,
-                Output::Note(note) => self.out.nodes.extend(note.strip_prefix("node ").map(str::to_owned)),
+                Output::Note(note) => {
+                    if let Some(name) = note.strip_prefix("node ") {
+                        self.entered += 1;
+                        self.out.nodes.push(name.to_owned());
+                    }
+                }
                 _ => {}
             }
         }
@@ -264,6 +272,7 @@ impl Walk {
         self.knows();
         if self.files > 0 {
             self.files -= 1;
+            self.entered = 0;
             let filed = self.answers.filings.pop_front().unwrap_or(true);
             self.filed |= filed;
             self.input(if filed { Input::Filed { number: REPLAYED.to_owned() } } else { Input::FileFailed });
@@ -271,15 +280,12 @@ impl Walk {
         }
         match self.awaits {
             Awaits::Prompt(play) => match self.acts.front() {
-                Some(Act::Key { early: true, .. }) => self.press(),
-                _ if self.gone() && self.patience == 0 => {
+                Some(Act::Key { early: true, nodes, .. }) if self.entered >= *nodes => self.press(),
+                _ if self.gone() && self.entered >= self.patience => {
                     self.input(Input::HungUp);
                     self.over = true;
                 }
                 _ => {
-                    if self.gone() {
-                        self.patience -= 1;
-                    }
                     self.awaits = Awaits::Keys;
                     self.input(Input::PlayDone { play });
                 }
@@ -293,6 +299,7 @@ impl Walk {
                 }
                 Some(Act::Silence) => {
                     self.acts.pop_front();
+                    (self.entered, self.last_key) = (0, None);
                     self.late();
                 }
                 // Words where keys are asked for: nobody hears them.
@@ -305,10 +312,12 @@ impl Walk {
             Awaits::Words => match self.acts.pop_front() {
                 Some(Act::Words(heard)) => {
                     self.did = true;
+                    self.entered = 0;
                     self.awaits = Awaits::Keys;
                     self.input(Input::Heard(heard));
                 }
                 Some(Act::Silence) => {
+                    self.entered = 0;
                     self.awaits = Awaits::Keys;
                     self.input(Input::NoInput);
                 }
@@ -323,14 +332,19 @@ impl Walk {
                     self.out.guessed = true;
                     None
                 });
+                self.entered = 0;
                 self.input(Input::Status(report));
             }
             Awaits::Talk => match self.answers.talks.pop_front() {
                 Some(Step::Talked) => {
+                    self.entered = 0;
                     self.talked = true;
                     self.input(Input::TransferEnded);
                 }
-                Some(Step::NoAnswer(code)) => self.input(Input::TransferFailed { code }),
+                Some(Step::NoAnswer(code)) => {
+                    self.entered = 0;
+                    self.input(Input::TransferFailed { code });
+                }
                 // Nobody knows whether people would have come.
                 _ => {
                     self.out.guessed = true;
@@ -353,6 +367,7 @@ impl Walk {
     fn press(&mut self) {
         let Some(Act::Key { key, at, .. }) = self.acts.pop_front() else { return };
         self.did = true;
+        self.entered = 0;
         self.last_key = Some(at);
         self.clock = self.clock.max(at);
         self.input(Input::Digit(key));

@@ -121,11 +121,13 @@ pub fn run(world: &World, flow: &Arc<Flow>, recorded: &Recorded) -> Outcome {
 /// What the caller does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Act {
-    /// `nodes`: entered since the last thing that anybody did; an early key belongs to the prompt of the last of them.
+    /// An early key belongs to the prompt of the last of the `nodes` that were entered since anybody did anything, after
+    /// so many `answers` of others.
     Key {
         key: char,
         early: bool,
         nodes: usize,
+        answers: usize,
         at: Duration,
     },
     Words(Heard),
@@ -145,6 +147,10 @@ struct Walk {
     patience: usize,
     /// Nodes entered since the last thing that anybody did.
     entered: usize,
+    /// Answers of others so far.
+    given: usize,
+    /// The caller hung up while a target rang.
+    rang: bool,
     awaits: Awaits,
     /// Filings that are not answered: an emergency files while it speaks.
     files: u32,
@@ -181,18 +187,24 @@ impl Walk {
     fn new(world: &World, flow: &Arc<Flow>, recorded: &Recorded) -> Walk {
         let mut acts = VecDeque::new();
         let mut answers = Answers::default();
-        let mut nodes = 0;
+        let (mut nodes, mut given, mut rang) = (0, 0, false);
         for (at, step) in recorded.journal.steps() {
             let before = nodes;
             match step {
                 Step::Node(_) => nodes += 1,
-                Step::Transfer(_) | Step::Known(_) | Step::End(_) => {}
+                Step::Transfer(_) => rang = true,
+                Step::Known(_) | Step::End(_) => {}
+                Step::Filed | Step::NotFiled | Step::Ticket(_) | Step::NoAnswer(_) | Step::Talked => {
+                    nodes = 0;
+                    given += 1;
+                    rang = false;
+                }
                 _ => nodes = 0,
             }
             let words = |index: &u32| recorded.words.get(*index as usize).cloned().flatten();
             match step {
                 Step::Key { key, early } => {
-                    acts.push_back(Act::Key { key: *key, early: *early, nodes: before, at: *at })
+                    acts.push_back(Act::Key { key: *key, early: *early, nodes: before, answers: given, at: *at })
                 }
                 // Whoever has the words by now knows what a better recogniser would have heard; the caller heard what
                 // it heard then, so that pending stays pending.
@@ -220,6 +232,8 @@ impl Walk {
             hung_up: recorded.hung_up,
             patience: nodes,
             entered: 0,
+            given: 0,
+            rang: recorded.hung_up && rang,
             awaits: Awaits::Keys,
             files: 0,
             deadline: None,
@@ -272,6 +286,7 @@ impl Walk {
         self.knows();
         if self.files > 0 {
             self.files -= 1;
+            self.given += 1;
             self.entered = 0;
             let filed = self.answers.filings.pop_front().unwrap_or(true);
             self.filed |= filed;
@@ -280,7 +295,11 @@ impl Walk {
         }
         match self.awaits {
             Awaits::Prompt(play) => match self.acts.front() {
-                Some(Act::Key { early: true, nodes, .. }) if self.entered >= *nodes => self.press(),
+                Some(Act::Key { early: true, nodes, answers, .. })
+                    if self.entered >= *nodes && self.given >= *answers =>
+                {
+                    self.press();
+                }
                 _ if self.gone() && self.entered >= self.patience => {
                     self.input(Input::HungUp);
                     self.over = true;
@@ -332,18 +351,26 @@ impl Walk {
                     self.out.guessed = true;
                     None
                 });
+                self.given += 1;
                 self.entered = 0;
                 self.input(Input::Status(report));
             }
             Awaits::Talk => match self.answers.talks.pop_front() {
                 Some(Step::Talked) => {
+                    self.given += 1;
                     self.entered = 0;
                     self.talked = true;
                     self.input(Input::TransferEnded);
                 }
                 Some(Step::NoAnswer(code)) => {
+                    self.given += 1;
                     self.entered = 0;
                     self.input(Input::TransferFailed { code });
+                }
+                // They hung up while it rang.
+                _ if self.rang && self.acts.is_empty() => {
+                    self.input(Input::HungUp);
+                    self.over = true;
                 }
                 // Nobody knows whether people would have come.
                 _ => {
@@ -388,7 +415,12 @@ impl Walk {
     /// Everything has happened that did before the caller hung up.
     fn gone(&self) -> bool {
         let Answers { tickets, filings, talks } = &self.answers;
-        self.hung_up && self.acts.is_empty() && tickets.is_empty() && filings.is_empty() && talks.is_empty()
+        self.hung_up
+            && !self.rang
+            && self.acts.is_empty()
+            && tickets.is_empty()
+            && filings.is_empty()
+            && talks.is_empty()
     }
 
     /// They hung up, or say nothing until the flow ends the call.

@@ -118,23 +118,16 @@ pub fn run(world: &World, flow: &Arc<Flow>, recorded: &Recorded) -> Outcome {
     walk.outcome()
 }
 
-/// Nodes entered after the last thing that anybody did, but for the one in which the caller hung up.
-fn patience(journal: &Journal) -> usize {
-    let until_end = journal.steps().iter().map(|(_, step)| step).take_while(|step| !matches!(step, Step::End(_)));
-    let nodes = until_end.fold(0, |nodes, step| match step {
-        Step::Node(_) => nodes + 1,
-        Step::Transfer(_) => nodes,
-        _ => 0,
-    });
-    usize::saturating_sub(nodes, 1)
-}
-
 /// What the caller does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Act {
+    /// An early key belongs to the prompt of the last of the `nodes` that were entered since anybody did anything, after
+    /// so many `answers` of others.
     Key {
         key: char,
         early: bool,
+        nodes: usize,
+        answers: usize,
         at: Duration,
     },
     Words(Heard),
@@ -150,8 +143,14 @@ struct Walk {
     acts: VecDeque<Act>,
     answers: Answers,
     hung_up: bool,
-    /// How many more nodes the caller heard after the last thing that they did, before they hung up.
+    /// How many more nodes were entered after the last thing that anybody did, before the caller hung up.
     patience: usize,
+    /// Nodes entered since the last thing that anybody did.
+    entered: usize,
+    /// Answers of others so far.
+    given: usize,
+    /// The caller hung up while a target rang.
+    rang: bool,
     awaits: Awaits,
     /// Filings that are not answered: an emergency files while it speaks.
     files: u32,
@@ -188,10 +187,25 @@ impl Walk {
     fn new(world: &World, flow: &Arc<Flow>, recorded: &Recorded) -> Walk {
         let mut acts = VecDeque::new();
         let mut answers = Answers::default();
+        let (mut nodes, mut given, mut rang) = (0, 0, false);
         for (at, step) in recorded.journal.steps() {
+            let before = nodes;
+            match step {
+                Step::Node(_) => nodes += 1,
+                Step::Transfer(_) => rang = true,
+                Step::Known(_) | Step::End(_) => {}
+                Step::Filed | Step::NotFiled | Step::Ticket(_) | Step::NoAnswer(_) | Step::Talked => {
+                    nodes = 0;
+                    given += 1;
+                    rang = false;
+                }
+                _ => nodes = 0,
+            }
             let words = |index: &u32| recorded.words.get(*index as usize).cloned().flatten();
             match step {
-                Step::Key { key, early } => acts.push_back(Act::Key { key: *key, early: *early, at: *at }),
+                Step::Key { key, early } => {
+                    acts.push_back(Act::Key { key: *key, early: *early, nodes: before, answers: given, at: *at })
+                }
                 // Whoever has the words by now knows what a better recogniser would have heard; the caller heard what
                 // it heard then, so that pending stays pending.
                 Step::Pending(_) => acts.push_back(Act::Words(Heard::Pending)),
@@ -216,7 +230,10 @@ impl Walk {
             acts,
             answers,
             hung_up: recorded.hung_up,
-            patience: patience(&recorded.journal),
+            patience: nodes,
+            entered: 0,
+            given: 0,
+            rang: recorded.hung_up && rang,
             awaits: Awaits::Keys,
             files: 0,
             deadline: None,
@@ -253,7 +270,12 @@ impl Walk {
                     self.awaits = Awaits::Talk;
                 }
                 Output::Hangup => self.over = true,
-                Output::Note(note) => self.out.nodes.extend(note.strip_prefix("node ").map(str::to_owned)),
+                Output::Note(note) => {
+                    if let Some(name) = note.strip_prefix("node ") {
+                        self.entered += 1;
+                        self.out.nodes.push(name.to_owned());
+                    }
+                }
                 _ => {}
             }
         }
@@ -264,6 +286,8 @@ impl Walk {
         self.knows();
         if self.files > 0 {
             self.files -= 1;
+            self.given += 1;
+            self.entered = 0;
             let filed = self.answers.filings.pop_front().unwrap_or(true);
             self.filed |= filed;
             self.input(if filed { Input::Filed { number: REPLAYED.to_owned() } } else { Input::FileFailed });
@@ -271,15 +295,16 @@ impl Walk {
         }
         match self.awaits {
             Awaits::Prompt(play) => match self.acts.front() {
-                Some(Act::Key { early: true, .. }) => self.press(),
-                _ if self.gone() && self.patience == 0 => {
+                Some(Act::Key { early: true, nodes, answers, .. })
+                    if self.entered >= *nodes && self.given >= *answers =>
+                {
+                    self.press();
+                }
+                _ if self.gone() && self.entered >= self.patience => {
                     self.input(Input::HungUp);
                     self.over = true;
                 }
                 _ => {
-                    if self.gone() {
-                        self.patience -= 1;
-                    }
                     self.awaits = Awaits::Keys;
                     self.input(Input::PlayDone { play });
                 }
@@ -293,6 +318,7 @@ impl Walk {
                 }
                 Some(Act::Silence) => {
                     self.acts.pop_front();
+                    (self.entered, self.last_key) = (0, None);
                     self.late();
                 }
                 // Words where keys are asked for: nobody hears them.
@@ -305,10 +331,12 @@ impl Walk {
             Awaits::Words => match self.acts.pop_front() {
                 Some(Act::Words(heard)) => {
                     self.did = true;
+                    self.entered = 0;
                     self.awaits = Awaits::Keys;
                     self.input(Input::Heard(heard));
                 }
                 Some(Act::Silence) => {
+                    self.entered = 0;
                     self.awaits = Awaits::Keys;
                     self.input(Input::NoInput);
                 }
@@ -323,14 +351,27 @@ impl Walk {
                     self.out.guessed = true;
                     None
                 });
+                self.given += 1;
+                self.entered = 0;
                 self.input(Input::Status(report));
             }
             Awaits::Talk => match self.answers.talks.pop_front() {
                 Some(Step::Talked) => {
+                    self.given += 1;
+                    self.entered = 0;
                     self.talked = true;
                     self.input(Input::TransferEnded);
                 }
-                Some(Step::NoAnswer(code)) => self.input(Input::TransferFailed { code }),
+                Some(Step::NoAnswer(code)) => {
+                    self.given += 1;
+                    self.entered = 0;
+                    self.input(Input::TransferFailed { code });
+                }
+                // They hung up while it rang.
+                _ if self.rang && self.acts.is_empty() => {
+                    self.input(Input::HungUp);
+                    self.over = true;
+                }
                 // Nobody knows whether people would have come.
                 _ => {
                     self.out.guessed = true;
@@ -353,6 +394,7 @@ impl Walk {
     fn press(&mut self) {
         let Some(Act::Key { key, at, .. }) = self.acts.pop_front() else { return };
         self.did = true;
+        self.entered = 0;
         self.last_key = Some(at);
         self.clock = self.clock.max(at);
         self.input(Input::Digit(key));
@@ -373,7 +415,12 @@ impl Walk {
     /// Everything has happened that did before the caller hung up.
     fn gone(&self) -> bool {
         let Answers { tickets, filings, talks } = &self.answers;
-        self.hung_up && self.acts.is_empty() && tickets.is_empty() && filings.is_empty() && talks.is_empty()
+        self.hung_up
+            && !self.rang
+            && self.acts.is_empty()
+            && tickets.is_empty()
+            && filings.is_empty()
+            && talks.is_empty()
     }
 
     /// They hung up, or say nothing until the flow ends the call.

@@ -55,11 +55,7 @@ fn a_choice_that_leads_elsewhere_changes_what_becomes_of_the_call() {
     assert_eq!(people.targets.len(), 1, "{people:#?}");
     assert!(people.guessed, "nobody knows whether people would have come");
     // The menu is gone: the keys are lost, the words are not.
-    let spoken = run(
-        &World::default(),
-        &changed("keys = { 1 = \"progress\", 2 = \"services\" }", "keys = { 1 = \"progress\" }"),
-        &call,
-    );
+    let spoken = run(&World::default(), &changed("2 = \"services\", ", ""), &call);
     assert_eq!((spoken.end, spoken.hints.topic), (End::Filed, None));
 }
 
@@ -133,10 +129,15 @@ fn lived(flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
             journal.add(Duration::from_millis(now), Step::End("flow".into()));
             break;
         }
-        let Some(lot) = lots.next() else {
-            hung_up = true;
-            journal.add(Duration::from_millis(now), Step::End("caller".into()));
-            break;
+        let lot = match lots.next() {
+            Some(lot) => lot,
+            // The store answers within milliseconds: nobody hangs up in between.
+            None if files > 0 || awaits == Awaits::Ticket => 1,
+            None => {
+                hung_up = true;
+                journal.add(Duration::from_millis(now), Step::End("caller".into()));
+                break;
+            }
         };
         let key = char::from(b"0123456789*#"[usize::from(lot / 16) % 12]);
         let mut add = |step| journal.add(Duration::from_millis(now), step);

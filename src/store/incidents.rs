@@ -169,7 +169,7 @@ mod tests {
     use crate::store::{CallRow, Config};
 
     fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).expect("a time")
+        Timestamp::from_second(1_795_000_000 + second).expect("a time")
     }
 
     fn row(until: i64) -> IncidentRow {

@@ -45,7 +45,7 @@ pub(super) fn link(reading: &mut Reading, subs: &SubFlows, faults: &Faults) {
             let flow = flow.clone();
             match subs.0.get(&flow) {
                 Some(_) if inside[at].contains(&flow) => {
-                    let round = [inside[at].as_slice(), &[flow.clone()]].concat().join(" -> ");
+                    let round = [inside[at].as_slice(), std::slice::from_ref(&flow)].concat().join(" -> ");
                     let what = format!("the sub-flow calls itself: {round}");
                     faults.at(&site.place, site.key, what, "let it go on by a node of its own");
                 }

@@ -384,7 +384,7 @@ async fn a_ticket_that_is_filed_again_is_raised_and_never_lowered() {
     assert_eq!(ticket.recordings.len(), 2);
     let events = async || store.history(filed.number).await.expect("read").into_iter().map(|row| row.event);
     let raised = Event::Raised { urgency: "urgent".into() };
-    assert_eq!(events().await.last(), Some(raised));
+    assert_eq!(events().await.next_back(), Some(raised));
     // Neither the same again nor something milder changes anything.
     let before = events().await.count();
     store.file(urgent, now()).await.expect("filed");

@@ -167,7 +167,7 @@ mod tests {
             from: names[from].clone(),
             to: names[to].clone(),
             text: vec![format!("按 {}", to % 10)],
-            quiet: to % 3 == 0,
+            quiet: to.is_multiple_of(3),
         };
         let mut arrows: Vec<Arrow> = (1..40).map(|i| arrow((i - 1) / 3, i)).collect();
         arrows.extend([arrow(39, 0), arrow(12, 2), arrow(5, 5)]);

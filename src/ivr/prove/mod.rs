@@ -1,10 +1,10 @@
 //! Is a flow one that every caller comes well out of? Proven for each line and each kind of hour, before it goes live.
 //!
 //! Owns the rules that look at ways, times and keys: each [`Rule`] has a name, and what breaks it is a [`Finding`] with
-//! its place, the way that leads there and the remedy. One file for each family of rules: [`ends`] (nobody is lost),
-//! [`time`] (nobody waits too long), [`keys`] (every key means what is said of it), [`menus`] (GB/T 33358-2016: no menus
+//! its place, the way that leads there and the remedy. One file for each family of rules: `ends` (nobody is lost),
+//! `time` (nobody waits too long), `keys` (every key means what is said of it), `menus` (GB/T 33358-2016: no menus
 //! in front of people). [`ways`] says where a caller can go from a node, [`walk`] what is known of them when they come,
-//! [`moment`] which hours differ. Refuses what one file's reading already finds (`ivr::check`, `ivr::parse`) and what
+//! `moment` which hours differ. Refuses what one file's reading already finds (`ivr::check`, `ivr::parse`) and what
 //! only other files know (`config::proof` crosses lines, prompts and calendars).
 //!
 //! Pure: how long a prompt is and what it says are handed in as [`Spoken`].

@@ -9,7 +9,7 @@ pub mod reload;
 mod secret;
 pub mod version;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -334,20 +334,35 @@ fn prompts(folder: &Path, lines: &Lines, flows: &HashMap<String, Arc<Flow>>, rul
             needed.push(id.value.clone());
         }
     }
-    for language in flows.values().flat_map(|flow| flow.languages()) {
-        if !voices.contains_key(&language.value) {
-            let remedy = format!("write [language.{}] in prompts/prompts.toml", language.value);
-            let what = format!("language \"{}\" has no prompts", language.value);
-            faults.at(&language.place, &language.key, what, remedy);
-        }
-    }
-    // What has no text in a language is said in the usual one.
+    flows.values().for_each(|flow| untranslated(flow, &texts, &voices, faults));
+    // Of what flows do not say (numbers, lines' greetings) all that has no text in a language is said in the usual one.
     let translated = voices.keys().flat_map(|language| needed.iter().map(move |id| format!("{language}/{id}")));
     let translated: Vec<String> = translated.filter(|id| texts.contains_key(id)).collect();
     needed.extend(translated);
     needed.sort_unstable();
     needed.dedup();
     Spoken { prompts: tts::library::load(&folder.join("prompts"), &needed, faults), texts, voices }
+}
+
+/// Whoever has been put into a language is spoken to in it to the end.
+fn untranslated(flow: &Flow, texts: &HashMap<String, String>, voices: &Voices, faults: &Faults) {
+    let mut seen = HashSet::new();
+    for language in flow.languages() {
+        let Written { value: name, place, key } = language;
+        if !voices.contains_key(name) {
+            let remedy = format!("write [language.{name}] in prompts/prompts.toml");
+            faults.at(place, key, format!("language \"{name}\" has no prompts"), remedy);
+            continue;
+        }
+        let foreign = |id: &str| voices.keys().any(|language| id.starts_with(&format!("{language}/")));
+        for id in flow.prompts().iter().filter(|id| texts.contains_key(&id.value) && !foreign(&id.value)) {
+            if !texts.contains_key(&format!("{name}/{}", id.value)) && seen.insert((name, &id.value)) {
+                let what = format!("prompt \"{}\" has no text in language \"{name}\"", id.value);
+                let remedy = format!("write it under [language.{name}.sentences] in prompts/prompts.toml");
+                faults.at(&id.place, &id.key, what, remedy);
+            }
+        }
+    }
 }
 
 /// Played where free text cannot be spoken.
@@ -529,6 +544,12 @@ mod tests {
                 "language = \"en\"\ngo",
                 "language = \"fr\"\ngo",
                 ["main.toml:", "language \"fr\" has no prompts"],
+            ),
+            (
+                "prompts/prompts.toml",
+                "\nthanks = \"Thank",
+                "\nthankz = \"Thank",
+                ["main.toml:", "prompt \"thanks\" has no text in language \"en\""],
             ),
             ("calendar/2026.toml", "2026-10-07", "2027-10-07", ["2026.toml:", "is no date of 2026"]),
             (

@@ -15,7 +15,7 @@ const NUMBER: u32 = 13;
 /// The most that is read back (`interpreter::speak`), in characters.
 const READ_BACK: u32 = 120;
 /// A name, a date, a value: what a call fills in.
-const BLANK: Duration = Duration::from_secs(3);
+pub(super) const BLANK: Duration = Duration::from_secs(3);
 
 /// Lengths and texts of prompts by id. One without a recording counts by its text.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +72,10 @@ impl Spoken {
             Piece::Unit => "〈承办单位〉".to_owned(),
             Piece::Line => "〈线路号码〉".to_owned(),
             Piece::Variable(name, _) => format!("〈{name}〉"),
-            other => format!("〈{other:?}〉"),
+            Piece::Caller => "〈来电号码〉".to_owned(),
+            Piece::Date => "〈日期〉".to_owned(),
+            Piece::Time => "〈时间〉".to_owned(),
+            Piece::Incident => "〈已知事件〉".to_owned(),
         };
         pieces.iter().map(one).collect()
     }

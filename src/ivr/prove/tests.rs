@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use jiff::civil::{DateTime, date};
+use jiff::civil::date;
 
 use super::*;
 use crate::ivr::flow::Flow;
+use crate::ivr::talk::Incident;
 use crate::ivr::{Around, Context, Input, Interpreter, Output, Say};
 use crate::written::{Faults, Source};
 
@@ -431,8 +432,7 @@ fn what_is_so_at_some_hours_only_says_when() {
 }
 
 /// How long the interpreter itself keeps who says and presses nothing, until a human, a ticket or the end.
-fn kept_in_silence(flow: &Arc<Flow>, spoken: &Spoken, calendar: &Arc<Calendar>, now: DateTime) -> Duration {
-    let context = Context { calendar: calendar.clone(), around: Around { now, load: 0 }, ..Context::default() };
+fn kept_in_silence(flow: &Arc<Flow>, spoken: &Spoken, context: Context) -> Duration {
     let mut call = Interpreter::new(flow.clone(), context);
     let (mut time, mut deadline, mut listening) = (Duration::ZERO, None, None);
     let mut playing = None;
@@ -444,6 +444,8 @@ fn kept_in_silence(flow: &Arc<Flow>, spoken: &Spoken, calendar: &Arc<Calendar>, 
                 Output::Play { play, say, .. } => {
                     let prompts = say.iter().map(|say| match say {
                         Say::Prompt(id) => spoken.prompt(id),
+                        // What has happened where they are.
+                        Say::Text(_) => super::spoken::BLANK,
                         other => panic!("nothing else is said to the silent: {other:?}"),
                     });
                     playing = Some((play, prompts.sum::<Duration>()));
@@ -490,8 +492,17 @@ fn silence_lasts_as_long_as_is_proven() {
         let flow = Arc::new(read(text));
         // Noon and midnight of a workday and of a holiday: what the flows' hours tell apart.
         let moments = [date(2026, 3, 2).at(12, 0, 0, 0), date(2026, 3, 2).at(2, 0, 0, 0), today.at(12, 0, 0, 0)];
-        let kept = moments.map(|now| kept_in_silence(&flow, &spoken, &calendar, now));
+        let known = Incident { text: "三号楼停水".into(), ..Incident::default() };
+        let worlds = moments.iter().flat_map(|now| [None, Some(known.clone())].map(|incident| (*now, incident)));
+        let kept = worlds.map(|(now, incident)| {
+            let around = Around { now, load: 0 };
+            kept_in_silence(
+                &flow,
+                &spoken,
+                Context { calendar: calendar.clone(), around, incident, ..Context::default() },
+            )
+        });
         // The prompt before a transfer, and the one of a hangup, count on both sides.
-        assert_eq!(kept.into_iter().max(), Some(measure(&flow, premises).silent), "{}", flow.name());
+        assert_eq!(kept.max(), Some(measure(&flow, premises).silent), "{}", flow.name());
     }
 }

@@ -133,8 +133,10 @@ pub enum Output {
     File,
     /// The caller wants to be added to the incident that concerns them.
     Join,
-    /// The caller's last ticket.
-    LookUp,
+    /// The ticket of this number, or the caller's last one.
+    LookUp {
+        number: Option<String>,
+    },
     Transfer {
         target: String,
         by: ivr::By,
@@ -492,7 +494,7 @@ impl Session {
                         self.file();
                     }
                 }
-                ivr::Output::LookUp => self.out.push_back(Output::LookUp),
+                ivr::Output::LookUp { number } => self.out.push_back(Output::LookUp { number }),
                 ivr::Output::Transfer { target, by } => self.out.push_back(Output::Transfer { target, by }),
                 ivr::Output::StopTransfer => self.out.push_back(Output::StopTransfer),
                 ivr::Output::Question { said, answer } => self.out.push_back(Output::Question { said, answer }),

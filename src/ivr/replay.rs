@@ -264,7 +264,7 @@ impl Walk {
                     self.file_hints = hints;
                     self.files += 1;
                 }
-                Output::LookUp => self.awaits = Awaits::Ticket,
+                Output::LookUp { .. } => self.awaits = Awaits::Ticket,
                 Output::Transfer { target, .. } => {
                     self.out.targets.push(target);
                     self.awaits = Awaits::Talk;

@@ -109,7 +109,7 @@ fn lived(flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
                 Output::StopPlay | Output::StopListen => awaits = Awaits::Keys,
                 Output::Listen { .. } | Output::Record { .. } => awaits = Awaits::Words,
                 Output::File { hints, .. } => (files, outcome.hints) = (files + 1, hints),
-                Output::LookUp => awaits = Awaits::Ticket,
+                Output::LookUp { .. } => awaits = Awaits::Ticket,
                 Output::Transfer { target, .. } => {
                     journal.add(Duration::from_millis(now), Step::Transfer(target.clone()));
                     outcome.targets.push(target);

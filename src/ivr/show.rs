@@ -184,6 +184,7 @@ pub fn act(flow: &Flow, id: NodeId) -> String {
         Kind::Hours { .. } => "看开放时间".to_owned(),
         Kind::File { .. } => "登记工单".to_owned(),
         Kind::Answer { .. } => "回答咨询".to_owned(),
+        Kind::Status { number: Some(number), .. } => format!("查询工单〈{number}〉"),
         Kind::Status { .. } => "查询最近的工单".to_owned(),
         Kind::Queue { name, .. } => format!("排队等候 {name}"),
         Kind::Transfer { target, .. } => format!("转接 {}", desk(target)),

@@ -1,10 +1,12 @@
 mod kinds;
+mod world;
 
 use super::speak::READ_BACK;
 use super::*;
 use crate::ivr::talk::{By, Say};
 use crate::written::{Faults, Source};
 use proptest::prelude::*;
+use world::World;
 
 fn flow(text: &str) -> Arc<Flow> {
     let faults = Faults::default();

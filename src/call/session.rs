@@ -101,6 +101,12 @@ pub enum Output {
     Forget {
         file: PathBuf,
     },
+    /// What was overheard may be an emergency, but nobody has its text yet: intake hears it after the call.
+    Leave {
+        listen: u32,
+        file: PathBuf,
+        duration: Duration,
+    },
     /// Something was asked; without an answer it is kept for whoever writes answers.
     Question {
         said: String,
@@ -360,7 +366,7 @@ impl Session {
             Input::LegClosed => {
                 if matches!(self.life, Life::Closing) {
                     self.life = Life::Filing;
-                    self.forget_overheard();
+                    self.leave_overheard();
                     if self.must_file() {
                         self.file();
                     }

@@ -69,6 +69,8 @@ struct Call<'a> {
     /// The interpreter's latest play: an older one that is rendered late is dropped.
     playing: Option<u32>,
     spoken: Spoken,
+    /// What the machine was saying over the utterances whose text was asked for: at most as many as a call overhears.
+    over_what: Vec<(u32, String)>,
     /// When the caller's last utterance, or key, had come whole.
     endpoint: Option<Instant>,
     /// How the caller is spoken to.
@@ -177,6 +179,7 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         joined: None,
         playing: None,
         spoken: Spoken::default(),
+        over_what: Vec::new(),
         endpoint: None,
         delivery: Delivery::default(),
         deadline: None,
@@ -434,6 +437,7 @@ impl Call<'_> {
             Output::StopListen => self.audio(Audio::StopListen),
             Output::Overhear { listen } => self.overhear(listen),
             Output::Understand { listen, file, duration } => self.understand(listen, file, duration),
+            Output::Leave { listen, file, duration } => self.leave(listen, &file, duration),
             Output::Forget { file } => hearing::forget(self.invitation.id, &file),
             Output::Question { said, answer } => {
                 let result = if answer.is_some() { "found" } else { "none" };

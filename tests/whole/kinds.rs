@@ -19,6 +19,8 @@ const WAY: [&str; 20] = [
     "hello", "who", "who/key", "who/back", "which", "office", "say-open", "english", "choose", "slowly", "slow",
     "usual", "note", "ask", "sure", "filing", "people", "human", "far", "end",
 ];
+/// Which of the parts is said slower.
+const SLOWLY: usize = 5;
 /// Whatever is waited for comes within this, however slow the machine.
 const LIMIT: Duration = Duration::from_secs(180);
 /// Categories of the shipped catalogue.
@@ -268,6 +270,7 @@ fn a_softphone_goes_through_each_kind_of_node() {
     for node in WAY {
         seen = told.node(node, seen).unwrap_or_else(|| panic!("not at {node} in its turn:\n{}", told.lines.concat()));
     }
+    assert_eq!(told.node("wrong", 0), None, "the flow went wrong somewhere:\n{}", told.lines.concat());
 
     assert_eq!(ticket["keys"], format!("{}#{}1", drawn.digits, drawn.key), "{ticket:#}");
     assert_eq!(ticket["category"][2], drawn.category, "{ticket:#}");
@@ -290,16 +293,18 @@ fn a_softphone_goes_through_each_kind_of_node() {
         said("en/transfer-failed"),
     ];
     let mut end = 0;
+    let mut slowly = 0..0;
     for (i, part) in parts.iter().enumerate() {
-        let (ended, share) = hear::heard(&whole, end, part);
+        // It comes next: after no more than a ring, a pause, and what a machine that stands still adds.
+        let window = &whole[..whole.len().min(end + part.len() + 40 * hear::SECOND)];
+        let (ended, share) = hear::heard(window, end, part);
         assert!(share > 0.5, "part {i} was not heard after {:.1} s (fits: {share:.2})", end as f32 / 8000.0);
+        if i == SLOWLY {
+            slowly = end..ended;
+        }
         end = ended.saturating_sub(hear::SECOND / 2);
     }
-    for wrong in [drawn.said[4].to_owned(), english(drawn.said[4])] {
-        let (_, share) = hear::heard(&whole, 0, &prompt(&wrong));
-        assert!(share < 0.3, "the flow went wrong somewhere ({wrong}: {share:.2})");
-    }
     // The same prompt at the usual pace is another sound: the ear can tell.
-    let (_, usual) = hear::heard(&whole, 0, &prompt(&english(drawn.said[2])));
+    let (_, usual) = hear::heard(&whole[slowly], 0, &prompt(&english(drawn.said[2])));
     assert!(usual < 0.5, "it was not said slower ({usual:.2})");
 }

@@ -131,6 +131,10 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         hearing: Arc::new(asr.clone()),
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),
+        emergencies: {
+            let desk = desk.clone();
+            Arc::new(move || desk.programme().emergencies.clone())
+        },
         topics: topics(&config.lines),
         recordings: config.main.state_dir.join("recordings"),
         outbox,

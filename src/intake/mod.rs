@@ -4,6 +4,7 @@
 //! * at the start, calls without an end are closed as crashed, recordings on disk without a row are adopted (their
 //!   headers mended), and tickets are filed ([`recovery`]);
 //! * every minute, calls that ended without their ticket (the disk was full) get it;
+//! * what a call overheard and could not wait for is heard after it, and filed as urgent where it is an emergency;
 //! * tickets with text pending are heard in the background, classified again and completed; the backends are told.
 //!
 //! Refuses to hurry: everything goes in small batches beside the running calls, live utterances are heard first.

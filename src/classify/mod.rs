@@ -4,6 +4,7 @@
 //! category is 未分类 and the place is none. What is known before the text (the line that was dialled, the menu) is a
 //! [`Hint`] and weighs like words.
 
+pub mod learn;
 pub mod place;
 mod rules;
 #[cfg(test)]

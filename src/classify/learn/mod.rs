@@ -10,11 +10,13 @@ pub mod features;
 pub mod folds;
 pub mod homophones;
 mod model;
+mod reader;
 pub mod score;
 mod svm;
 pub mod train;
 
 pub use model::{BadModel, Card, Head, MAGIC, MAX_BYTES, Model, Topic, Verdict};
+pub use reader::Learned;
 
 #[cfg(test)]
 mod tests;

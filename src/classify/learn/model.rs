@@ -129,6 +129,8 @@ pub struct Verdict<'a> {
     pub probabilities: Vec<f32>,
     /// Characters of the text that speak most for the label, as `start..end`.
     pub spans: Vec<(usize, usize)>,
+    /// How many different features of the text it knows.
+    pub known: usize,
 }
 
 impl Verdict<'_> {
@@ -186,7 +188,7 @@ impl Head {
         let probabilities = calibrate::probabilities(&margins, self.sharpness);
         let label = best(&probabilities);
         let spans = self.reasons(grams, label);
-        Some(Verdict { head: self, label, probabilities, spans })
+        Some(Verdict { head: self, label, probabilities, spans, known: row.len() })
     }
 
     /// For features without places: the margins, before they are probabilities.

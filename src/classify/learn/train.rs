@@ -48,7 +48,7 @@ impl Manner {
     pub fn of(topic: Topic) -> Manner {
         match topic {
             Topic::Category | Topic::Unit => Manner { keep: 60_000, cost: 1.0, ratio: 0.4, least_texts: 3 },
-            Topic::Type | Topic::Urgency => Manner { keep: 20_000, cost: 1.0, ratio: 0.4, least_texts: 2 },
+            Topic::Type | Topic::Urgency => Manner { keep: 5_000, cost: 2.0, ratio: 0.3, least_texts: 3 },
         }
     }
 }

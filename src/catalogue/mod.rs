@@ -6,6 +6,7 @@
 mod category;
 mod places;
 mod places_written;
+pub mod second;
 mod sound;
 pub mod text;
 mod unit;
@@ -44,6 +45,8 @@ pub struct Catalogue {
     category_words: Lexicon<Sense<CategoryId>>,
     kind_words: Lexicon<Sense<usize>>,
     urgency_words: Lexicon<Urgency>,
+    /// What has learned from labelled texts, beside the words.
+    second: Option<std::sync::Arc<dyn second::SecondReader>>,
 }
 
 impl Catalogue {

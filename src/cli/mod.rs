@@ -11,6 +11,7 @@ mod demo;
 mod emergency;
 mod flow;
 mod incident;
+mod learn;
 mod outbox;
 mod phone;
 mod prompts;
@@ -90,6 +91,9 @@ enum Command {
     Answers(answers::Command),
     /// Which emergency a text would raise, and by which words. Exit 1 where it is none.
     Emergency(emergency::Arguments),
+    /// Learn from labelled texts.
+    #[command(subcommand)]
+    Train(learn::Train),
     /// How the configuration does on texts of yours.
     #[command(subcommand)]
     Eval(Eval),
@@ -103,6 +107,8 @@ enum Command {
 enum Eval {
     /// False alarms: which of old, ordinary requests would be taken for an emergency.
     Emergency(emergency::Files),
+    /// The learned classifier: F1, calibration, coverage, homophones, time. Exit 1 where a gate is missed.
+    Classify(learn::Evaluation),
 }
 
 /// Reads the arguments and runs the subcommand.
@@ -132,6 +138,8 @@ pub fn run() -> Exit {
         Command::Place(arguments) => classify::run_place(config, &arguments),
         Command::Answers(command) => answers::run(config, &command),
         Command::Emergency(arguments) => emergency::run(config, &arguments),
+        Command::Train(command) => learn::train(&command),
+        Command::Eval(Eval::Classify(arguments)) => learn::eval(&arguments),
         Command::Eval(Eval::Emergency(files)) => emergency::eval(config, &files),
         Command::Transcribe(arguments) => transcribe::run(config, &arguments),
         Command::Prompts(arguments) => prompts::run(config, &arguments),

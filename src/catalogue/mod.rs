@@ -4,6 +4,7 @@
 //! reads and checks it; reading a text in its light is [`crate::classify`]'s.
 
 mod category;
+pub mod import;
 mod located;
 pub mod numeral;
 mod places;

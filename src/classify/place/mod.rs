@@ -6,9 +6,11 @@
 //! stands for.
 
 mod ask;
+mod report;
 mod witness;
 
 pub use ask::question;
+pub use report::{Answer, Candidate, Report};
 
 use crate::catalogue::text::Text;
 use crate::catalogue::{AreaId, Level, Places, Spot};
@@ -82,9 +84,10 @@ pub fn read(places: &Places, text: &Text, earlier: &[AreaId]) -> Placed {
     decide(places, ranked(&streets), ranked(&districts))
 }
 
-/// What is filed for `text` where nobody can be asked.
-pub fn find(places: &Places, text: &Text) -> Option<Found> {
-    read(places, text, &[]).filed()
+/// What is filed for `text` where nobody can be asked. `earlier`: the codes of where the caller's earlier tickets lay.
+pub fn find(places: &Places, text: &Text, earlier: &[String]) -> Option<Found> {
+    let earlier: Vec<AreaId> = earlier.iter().filter_map(|code| places.id(code)).collect();
+    read(places, text, &earlier).filed()
 }
 
 /// The names in `text`. Of names that share characters the one with most of them is meant: in 花家弟北里 no 北里, though

@@ -4,6 +4,9 @@
 //! reads and checks it; reading a text in its light is [`crate::classify`]'s.
 
 mod category;
+pub mod import;
+mod located;
+pub mod numeral;
 mod places;
 mod places_written;
 pub mod second;
@@ -15,7 +18,7 @@ mod words;
 mod written;
 
 pub use category::{Categories, Category, CategoryId};
-pub use places::{Area, AreaId, Level, Named, Places, Spot};
+pub use places::{Area, AreaId, Level, Named, Numbers, Places, Side, Spot};
 pub use unit::Unit;
 pub use urgency::{NoUrgency, Urgency};
 pub use words::{ELLIPSIS, Gather, Hit, Lexicon};

@@ -9,6 +9,7 @@ pub mod place;
 mod rules;
 #[cfg(test)]
 mod shipped;
+pub mod summary;
 mod understood;
 
 pub use crate::catalogue::Urgency;
@@ -24,7 +25,7 @@ pub const MAX_CHARS: usize = 4000;
 /// Reads `text` in the light of `hint`.
 pub fn classify(catalogue: &Catalogue, places: &Places, text: &str, hint: &Hint) -> Understood {
     let reading = Reading::new(text);
-    let place = place::find(places, &reading.text);
+    let place = place::find(places, &reading.text, &hint.earlier);
     // What names the place says nothing else: 体育馆路街道 is no stadium.
     let named = place.as_ref().map_or(&[][..], |found| &found.spans);
     let opinion = catalogue.second().map(|second| second.read(&reading.without(named))).unwrap_or_default();
@@ -59,7 +60,7 @@ pub fn classify(catalogue: &Catalogue, places: &Places, text: &str, hint: &Hint)
 /// The place alone, with the words it rests on.
 pub fn locate(places: &Places, text: &str) -> (Option<PlaceMatch>, Evidence) {
     let reading = Reading::new(text);
-    let found = place::find(places, &reading.text);
+    let found = place::find(places, &reading.text, &[]);
     let place = found.as_ref().map(|found| place_match(places, found));
     let spans = found.map(|found| found.spans).unwrap_or_default();
     let evidence = reading.evidence(Field::Place, place.as_ref().map_or(0.0, |p| p.confidence), &spans);

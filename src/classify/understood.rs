@@ -18,6 +18,8 @@ pub struct Hint {
     pub kind: Option<String>,
     /// `urgent`, `soon` or `ordinary`.
     pub urgency: Option<String>,
+    /// Codes of the places of the caller's earlier tickets: they decide between streets of one name.
+    pub earlier: Vec<String>,
 }
 
 /// A text, understood. Serialises in the shape of `jiesu classify --json`.

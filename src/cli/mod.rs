@@ -14,6 +14,7 @@ mod incident;
 mod learn;
 mod outbox;
 mod phone;
+mod place;
 mod prompts;
 mod reload;
 mod replay;
@@ -84,8 +85,8 @@ enum Command {
     Trunk(trunk::Command),
     /// Type, category, urgency and place of a text.
     Classify(classify::Classify),
-    /// The street office that a text names.
-    Place(classify::Place),
+    /// The street office that a text names, with candidates and the question back; import of roads and landmarks.
+    Place(place::Arguments),
     /// Answers to questions: which one a text would get, and what had none.
     #[command(subcommand)]
     Answers(answers::Command),
@@ -135,7 +136,7 @@ pub fn run() -> Exit {
         Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Trunk(command) => trunk::run(config, &command),
         Command::Classify(arguments) => classify::run(config, &arguments),
-        Command::Place(arguments) => classify::run_place(config, &arguments),
+        Command::Place(arguments) => place::run(config, &arguments),
         Command::Answers(command) => answers::run(config, &command),
         Command::Emergency(arguments) => emergency::run(config, &arguments),
         Command::Train(command) => learn::train(&command),

@@ -93,7 +93,7 @@ fn way() -> Way {
                 let down = |c: &&Value| c["key"].as_str().is_some_and(|key| key != "*");
                 let choices: Vec<&Value> = node["choice"].as_array().expect("choices").iter().filter(down).collect();
                 let choice = choices[draw(choices.len() as u64) as usize];
-                let Hint { topic, category, kind, urgency } = &mut way.hint;
+                let Hint { topic, category, kind, urgency, .. } = &mut way.hint;
                 for (key, hint) in [("topic", topic), ("category", category), ("kind", kind), ("urgency", urgency)] {
                     let chosen = choice.get(key).and_then(Value::as_str).map(str::to_owned);
                     *hint = chosen.or(hint.take());

@@ -11,6 +11,7 @@ mod demo;
 mod emergency;
 mod flow;
 mod incident;
+mod matter;
 mod outbox;
 mod phone;
 mod prompts;
@@ -73,6 +74,9 @@ enum Command {
     /// Known incidents: callers from there hear of them first.
     #[command(subcommand)]
     Incident(incident::Command),
+    /// Which tickets report the same.
+    #[command(subcommand)]
+    Matter(matter::Command),
     /// What waits to be sent to the backends.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -103,6 +107,8 @@ enum Command {
 enum Eval {
     /// False alarms: which of old, ordinary requests would be taken for an emergency.
     Emergency(emergency::Files),
+    /// Which texts would be taken for one matter, and how fast.
+    Matter(matter::File),
 }
 
 /// Reads the arguments and runs the subcommand.
@@ -125,6 +131,7 @@ pub fn run() -> Exit {
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),
         Command::Incident(command) => incident::run(config, &command),
+        Command::Matter(command) => matter::run(config, &command),
         Command::Outbox(command) => outbox::run(config, &command),
         Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Trunk(command) => trunk::run(config, &command),
@@ -133,6 +140,7 @@ pub fn run() -> Exit {
         Command::Answers(command) => answers::run(config, &command),
         Command::Emergency(arguments) => emergency::run(config, &arguments),
         Command::Eval(Eval::Emergency(files)) => emergency::eval(config, &files),
+        Command::Eval(Eval::Matter(file)) => matter::eval(config, &file),
         Command::Transcribe(arguments) => transcribe::run(config, &arguments),
         Command::Prompts(arguments) => prompts::run(config, &arguments),
     };

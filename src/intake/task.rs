@@ -18,6 +18,7 @@ use super::{Hearing, recovery};
 mod complete;
 mod disk;
 mod ear;
+pub mod gather;
 
 #[cfg(test)]
 mod tests;

@@ -141,6 +141,9 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     };
     others.push(("intake", tokio::spawn(intake::task::run(intake, stop.clone()))));
 
+    let gathering = intake::task::gather::run(store.clone(), config.main.matters.clone(), stop.clone());
+    others.push(("matters", tokio::spawn(gathering)));
+
     others.push(("peers", tokio::spawn(sip::task::peers::run(handle.clone(), stop.clone()))));
     let resolvers = config.main.sip.resolvers.clone();
     others.push(("resolver", tokio::spawn(sip::task::resolve::run(handle.clone(), resolvers, stop.clone()))));

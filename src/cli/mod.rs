@@ -12,6 +12,7 @@ mod emergency;
 mod flow;
 mod incident;
 mod learn;
+mod matter;
 mod outbox;
 mod phone;
 mod place;
@@ -75,6 +76,9 @@ enum Command {
     /// Known incidents: callers from there hear of them first.
     #[command(subcommand)]
     Incident(incident::Command),
+    /// Which tickets report the same.
+    #[command(subcommand)]
+    Matter(matter::Command),
     /// What waits to be sent to the backends.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -110,6 +114,8 @@ enum Eval {
     Emergency(emergency::Files),
     /// The learned classifier: F1, calibration, coverage, homophones, time. Exit 1 where a gate is missed.
     Classify(learn::Evaluation),
+    /// Which texts would be taken for one matter, and how fast.
+    Matter(matter::File),
 }
 
 /// Reads the arguments and runs the subcommand.
@@ -132,6 +138,7 @@ pub fn run() -> Exit {
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),
         Command::Incident(command) => incident::run(config, &command),
+        Command::Matter(command) => matter::run(config, &command),
         Command::Outbox(command) => outbox::run(config, &command),
         Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Trunk(command) => trunk::run(config, &command),
@@ -142,6 +149,7 @@ pub fn run() -> Exit {
         Command::Train(command) => learn::train(&command),
         Command::Eval(Eval::Classify(arguments)) => learn::eval(&arguments),
         Command::Eval(Eval::Emergency(files)) => emergency::eval(config, &files),
+        Command::Eval(Eval::Matter(file)) => matter::eval(config, &file),
         Command::Transcribe(arguments) => transcribe::run(config, &arguments),
         Command::Prompts(arguments) => prompts::run(config, &arguments),
     };

@@ -28,7 +28,7 @@ use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
 use crate::tts::catalogue::Voices;
 use crate::written::{Faults, Source, Table, Written};
-use crate::{asr, backend, call, media, observe, sip, store, tts, web};
+use crate::{asr, backend, call, matter, media, observe, sip, store, tts, web};
 
 pub use proof::Proof;
 
@@ -113,6 +113,7 @@ pub struct Main {
     pub backends: Vec<backend::Config>,
     pub web: web::Config,
     pub reload: reload::Reload,
+    pub matters: matter::Config,
     pub log: observe::Config,
     /// What is asked of flows.
     pub check: Limits,
@@ -395,6 +396,7 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         store: section("store")?.read(store::Config::read),
         web: section("web")?.read(web::Config::read),
         reload: section("reload")?.read(reload::Reload::read),
+        matters: section("matters")?.read(matter::Config::read),
         log: section("log")?.read(observe::Config::read),
         check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),

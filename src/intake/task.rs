@@ -20,6 +20,7 @@ mod complete;
 mod disk;
 mod ear;
 mod left;
+pub mod gather;
 
 #[cfg(test)]
 mod tests;

@@ -19,8 +19,8 @@ use super::{Hearing, recovery};
 mod complete;
 mod disk;
 mod ear;
-mod left;
 pub mod gather;
+mod left;
 
 #[cfg(test)]
 mod tests;

@@ -135,6 +135,9 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     };
     others.push(("intake", tokio::spawn(intake::task::run(intake, stop.clone()))));
 
+    let gathering = intake::task::gather::run(store.clone(), config.main.matters.clone(), stop.clone());
+    others.push(("matters", tokio::spawn(gathering)));
+
     others.push(("peers", tokio::spawn(sip::task::peers::run(handle.clone(), stop.clone()))));
     let resolvers = config.main.sip.resolvers.clone();
     others.push(("resolver", tokio::spawn(sip::task::resolve::run(handle.clone(), resolvers, stop.clone()))));
@@ -311,6 +314,7 @@ fn guide(desk: Arc<Desk>) -> Arc<dyn Fn() -> intake::task::Guide + Send + Sync> 
         intake::task::Guide {
             catalogue: programme.catalogue.clone(),
             places: programme.places.clone(),
+            emergencies: programme.emergencies.clone(),
             topics: topics(&programme.lines),
         }
     })

@@ -67,6 +67,7 @@ pub async fn file(
         category: matter.category.clone(),
         kind: matter.kind.clone(),
         urgency: matter.urgency.clone(),
+        earlier: earlier(store, matter).await,
     };
     let text = whole(matter.heard.iter().filter_map(|heard| heard.text.as_deref()));
     let pending = matter.heard.iter().any(|heard| heard.text.is_none());
@@ -93,6 +94,14 @@ pub async fn file(
         hints: write_hint(&hint),
     };
     Ok(store.file(filing, now).await?)
+}
+
+/// Where the caller's earlier tickets lay. Only a hint between streets of one name: without it the matter is filed too.
+async fn earlier(store: &Store, matter: &Matter) -> Vec<String> {
+    match &matter.caller {
+        Some(caller) => store.places_of(caller).await.unwrap_or_default(),
+        None => Vec::new(),
+    }
 }
 
 /// All that was said, an utterance a line; `None` if that is nothing.
@@ -131,13 +140,21 @@ fn plain(confidence: f32) -> f64 {
 fn write_hint(hint: &Hint) -> serde_json::Value {
     serde_json::json!({
         "topic": hint.topic, "category": hint.category, "kind": hint.kind, "urgency": hint.urgency,
+        "earlier": hint.earlier,
     })
 }
 
 /// The hint that a ticket was filed with.
 pub fn read_hint(hints: &serde_json::Value) -> Hint {
     let get = |key: &str| hints.get(key).and_then(|value| value.as_str()).map(str::to_owned);
-    Hint { topic: get("topic"), category: get("category"), kind: get("kind"), urgency: get("urgency") }
+    let codes = hints.get("earlier").and_then(|value| value.as_array()).into_iter().flatten();
+    Hint {
+        topic: get("topic"),
+        category: get("category"),
+        kind: get("kind"),
+        urgency: get("urgency"),
+        earlier: codes.filter_map(|code| code.as_str()).map(str::to_owned).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,12 @@
 //! reads and checks it; reading a text in its light is [`crate::classify`]'s.
 
 mod category;
+pub mod import;
+mod located;
+pub mod numeral;
 mod places;
 mod places_written;
+pub mod second;
 mod sound;
 pub mod text;
 mod unit;
@@ -14,7 +18,7 @@ mod words;
 mod written;
 
 pub use category::{Categories, Category, CategoryId};
-pub use places::{Area, AreaId, Level, Named, Places, Spot};
+pub use places::{Area, AreaId, Level, Named, Numbers, Places, Side, Spot};
 pub use unit::Unit;
 pub use urgency::{NoUrgency, Urgency};
 pub use words::{ELLIPSIS, Gather, Hit, Lexicon};
@@ -44,6 +48,8 @@ pub struct Catalogue {
     category_words: Lexicon<Sense<CategoryId>>,
     kind_words: Lexicon<Sense<usize>>,
     urgency_words: Lexicon<Urgency>,
+    /// What has learned from labelled texts, beside the words.
+    second: Option<std::sync::Arc<dyn second::SecondReader>>,
 }
 
 impl Catalogue {

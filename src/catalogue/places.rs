@@ -1,4 +1,7 @@
-//! Districts, streets and communities of the city, and every name under which they are looked for.
+//! Districts, streets, communities, roads and landmarks of the city, and every name under which they are looked for.
+//!
+//! Owns what a name may mean, not what is meant: a name of several streets comes with all of them, and
+//! [`crate::classify::place`] weighs them.
 
 use std::sync::OnceLock;
 
@@ -36,22 +39,65 @@ pub enum Named {
     Loose,
     /// Without: 望京, 朝阳.
     Bare,
+    /// A station, a hospital, a park: known to lie in the street.
+    Landmark,
+    /// A road, with the house numbers that lie in the street.
+    Road(Numbers),
     /// A community of the street, with its ending: 花家地社区.
     Community,
     /// A community without 社区.
     BareCommunity,
+    /// A community of whose name two characters are left without 社区: 东里.
+    ShortCommunity,
+    /// Without its ending, where that is a word of every day: 光明, 天桥.
+    Word,
     /// A word that only looks like a place.
     Silent,
 }
 
+/// House numbers of a road, the ends with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Numbers {
+    pub from: u32,
+    pub to: u32,
+    pub side: Side,
+}
+
+/// Of a road: in Beijing odd numbers lie on one side and even ones on the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    Both,
+    Odd,
+    Even,
+}
+
+impl Numbers {
+    pub const ALL: Numbers = Numbers { from: 0, to: u32::MAX, side: Side::Both };
+
+    pub fn has(&self, number: u32) -> bool {
+        let side = match self.side {
+            Side::Both => true,
+            Side::Odd => number % 2 == 1,
+            Side::Even => number.is_multiple_of(2),
+        };
+        side && (self.from..=self.to).contains(&number)
+    }
+}
+
 /// A name found at the characters `start..end`, and the areas that it may mean.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Spot {
     pub start: usize,
     pub end: usize,
-    /// Found by sound only.
-    pub by_sound: bool,
+    /// `None`: by its characters. Else by its sound only, and this share of the characters is the name's too.
+    pub heard: Option<f32>,
     pub means: Vec<(AreaId, Named)>,
+}
+
+impl Spot {
+    pub fn overlaps(&self, other: &Spot) -> bool {
+        self.start < other.end && other.start < self.end
+    }
 }
 
 /// The files under `places/`, checked.
@@ -60,12 +106,22 @@ pub struct Places {
     pub(super) areas: Vec<Area>,
     /// What turns a bare name into another thing: 望京 + 街.
     pub(super) roads: Vec<String>,
+    /// What looks like one of those and is none: 望京 + 门口.
+    pub(super) beside: Vec<String>,
     /// What follows the name of a community: 花家地 + 小区.
     pub(super) estates: Vec<String>,
     pub(super) names: Lexicon<(AreaId, Named)>,
     pub(super) spoken: Vec<(String, (AreaId, Named))>,
     /// Made of `spoken` when it is first asked for: it takes as long as all the rest, and most texts do without.
-    pub(super) sounding: OnceLock<(Sounds, Lexicon<(AreaId, Named)>)>,
+    pub(super) sounding: OnceLock<Sounding>,
+}
+
+/// Names by their sound.
+#[derive(Debug)]
+pub(super) struct Sounding {
+    sounds: Sounds,
+    /// Each stands for an index into `spoken`.
+    names: Lexicon<usize>,
 }
 
 impl Places {
@@ -85,12 +141,17 @@ impl Places {
 
     /// The area with this code.
     pub fn by_code(&self, code: &str) -> Option<&Area> {
-        self.areas.iter().find(|area| area.code == code)
+        self.id(code).map(|id| self.area(id))
+    }
+
+    pub fn id(&self, code: &str) -> Option<AreaId> {
+        self.areas.iter().position(|area| area.code == code).map(AreaId)
     }
 
     /// Whether what follows a bare name makes it a road, a station or the like.
     pub fn is_road(&self, after: &str) -> bool {
-        self.roads.iter().any(|road| after.starts_with(road.as_str()))
+        let begins = |words: &[String]| words.iter().any(|word| after.starts_with(word.as_str()));
+        begins(&self.roads) && !begins(&self.beside)
     }
 
     /// Whether what follows a bare name makes it a community.
@@ -100,37 +161,54 @@ impl Places {
 
     /// Every name of an area in `text`, in its order.
     pub fn spots(&self, text: &Text) -> Vec<Spot> {
-        spots(&self.names, text, false)
+        let spot = |hit: &Hit| Spot {
+            start: hit.start,
+            end: hit.end,
+            heard: None,
+            means: meanings(self.names.senses(hit).to_vec()),
+        };
+        let speaks = |spot: &Spot| spot.means.iter().all(|(_, named)| *named != Named::Silent);
+        self.names.find(text).iter().map(spot).filter(speaks).collect()
     }
 
-    /// Every name that `text` has by sound, in its order.
+    /// Every name that `text` has by sound, in its order. Of names that sound alike the one with most of the text's
+    /// characters counts.
     pub fn sounding_spots(&self, text: &Text) -> Vec<Spot> {
-        let (sounds, names) = self.sounding.get_or_init(|| self.sounding());
-        spots(names, &sounds.of(text), true)
+        let Sounding { sounds, names } = self.sounding.get_or_init(|| self.sounding());
+        let spot = |hit: &Hit| {
+            let said = &text.chars()[hit.start..hit.end];
+            let heard = |at: &usize| (alike(said, &self.spoken[*at].0), self.spoken[*at].1);
+            let heard: Vec<(f32, (AreaId, Named))> = names.senses(hit).iter().map(heard).collect();
+            let most = heard.iter().map(|(share, _)| *share).fold(0.0, f32::max);
+            let nearest = heard.into_iter().filter(|(share, _)| *share >= most).map(|(_, sense)| sense);
+            Spot { start: hit.start, end: hit.end, heard: Some(most), means: meanings(nearest.collect()) }
+        };
+        names.find(&sounds.of(text)).iter().map(spot).collect()
     }
 
-    fn sounding(&self) -> (Sounds, Lexicon<(AreaId, Named)>) {
+    fn sounding(&self) -> Sounding {
         let (mut sounds, mut names) = (Sounds::default(), Gather::default());
-        for (name, sense) in &self.spoken {
+        for (at, (name, _)) in self.spoken.iter().enumerate() {
             for reading in sounds.readings(name) {
-                names.add(&reading, *sense);
+                names.add(&reading, at);
             }
         }
-        (sounds, names.lexicon())
+        Sounding { sounds, names: names.lexicon() }
     }
 }
 
-fn spots(names: &Lexicon<(AreaId, Named)>, text: &Text, by_sound: bool) -> Vec<Spot> {
-    let spot = |hit: &Hit| {
-        let mut means = names.senses(hit).to_vec();
-        means.sort_unstable();
-        means.dedup_by_key(|(area, _)| *area);
-        Spot { start: hit.start, end: hit.end, by_sound, means }
-    };
-    names
-        .find(text)
-        .iter()
-        .map(spot)
-        .filter(|spot| spot.means.iter().all(|(_, named)| *named != Named::Silent))
-        .collect()
+/// The best way in which a name stands for each area; of a road all its stretches.
+fn meanings(mut means: Vec<(AreaId, Named)>) -> Vec<(AreaId, Named)> {
+    let road = |named: Named| matches!(named, Named::Road(_));
+    means.sort_unstable();
+    means.dedup();
+    means.dedup_by(|worse, better| worse.0 == better.0 && !(road(worse.1) && road(better.1)));
+    means
+}
+
+/// The share of characters that are the same; sounds keep their places, so both have one length.
+fn alike(said: &[char], name: &str) -> f32 {
+    let name = super::text::folded(name);
+    let same = said.iter().zip(name.chars()).filter(|(a, b)| **a == *b).count();
+    same as f32 / said.len().max(1) as f32
 }

@@ -1,8 +1,11 @@
-//! The files under `places/`, as written: one with `[city]`, the others each with `[district]` and its `[[street]]`s.
+//! The files under `places/`, as written: one with `[city]`, one for each `[district]` with its `[[street]]`s; any of
+//! them may have `[[road]]`s and `[[landmark]]`s.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
+use super::located::Located;
+use super::numeral;
 use super::places::{Area, AreaId, Level, Named, Places};
 use super::words::{ELLIPSIS, Gather};
 use crate::written::{Faults, Source, Table, Value, Written};
@@ -13,8 +16,8 @@ const MIN_BARE: usize = 2;
 /// Communities of fewer characters than this say nothing without their ending.
 const MIN_BARE_COMMUNITY: usize = 3;
 
-/// By sound alone more has to agree: characters of a name with its ending, and of one without.
-const MIN_SOUNDING: usize = 3;
+/// A single syllable is no name.
+const MIN_SOUNDING: usize = 2;
 
 /// What a community's name ends in.
 const COMMUNITY_ENDINGS: [&str; 2] = ["社区", "村"];
@@ -32,12 +35,18 @@ pub(super) fn read(sources: &[Source], faults: &Faults) -> Places {
             reader.city(city);
         }
     }
-    for mut table in tables {
+    for table in &mut tables {
         if let Some(district) = table.table("district") {
             let district = reader.district(district);
             for street in table.tables("street") {
                 reader.street(street, district);
             }
+        }
+    }
+    // Streets first: roads and landmarks name them, whatever the order of the files.
+    for mut table in tables {
+        for located in super::located::read(&mut table, &reader.areas) {
+            reader.located(&located);
         }
         table.finish();
     }
@@ -58,6 +67,7 @@ struct Reader {
     endings: Vec<String>,
     estates: Vec<String>,
     roads: Vec<String>,
+    beside: Vec<String>,
     codes: HashSet<String>,
     names: Gather<(AreaId, Named)>,
     /// What is also looked for by its sound.
@@ -66,7 +76,7 @@ struct Reader {
     districts: HashSet<String>,
     /// Bare names of streets, to be added once all districts are known.
     bare: Vec<(String, AreaId)>,
-    /// Names of communities, bare and whole, to be added once it is known which are the only one.
+    /// Names of communities, to be added once all districts are known.
     communities: Vec<(String, AreaId)>,
 }
 
@@ -77,6 +87,7 @@ impl Reader {
         // 街道办事处 before 街道, or the shorter would be cut off the longer.
         self.endings.sort_by_key(|ending| std::cmp::Reverse(ending.len()));
         self.roads = list(table.texts("roads"));
+        self.beside = list(table.texts("beside"));
         self.estates = list(table.texts("estates"));
         for word in list(table.texts("silent")) {
             self.names.add(&word, (AreaId(0), Named::Silent));
@@ -125,68 +136,89 @@ impl Reader {
     }
 
     fn street_name(&mut self, name: &str, id: AreaId, bare_is_a_place: bool) {
-        self.full(name, id);
         let bare = cut(name, self.endings.iter().map(String::as_str)).unwrap_or(name);
         for ending in self.endings.clone() {
             self.names.add(&format!("{bare}{ending}"), (id, Named::Loose));
         }
+        if self.endings.iter().any(|ending| name.ends_with(ending.as_str())) {
+            self.full(name, id);
+        }
         if bare_is_a_place {
             self.bare.push((bare.to_owned(), id));
+        } else {
+            self.names.add(bare, (id, Named::Word));
         }
     }
 
     /// A name that stands for its area without doubt, also by its sound.
     fn full(&mut self, name: &str, id: AreaId) {
-        self.names.add(name, (id, Named::Full));
-        self.spoken(name, (id, Named::Full));
+        self.both(name, (id, Named::Full));
     }
 
-    fn spoken(&mut self, name: &str, sense: (AreaId, Named)) {
-        if name.chars().count() >= MIN_SOUNDING {
-            self.spoken.push((name.to_owned(), sense));
+    /// A road or a landmark, also by its sound.
+    fn located(&mut self, located: &Located) {
+        for name in &located.names {
+            self.both(name, (located.area, located.named));
+        }
+    }
+
+    /// By its characters and by its sound, with its numbers in characters and in digits.
+    fn both(&mut self, name: &str, sense: (AreaId, Named)) {
+        let mut spellings = numeral::spellings(name);
+        // 8角 is money.
+        spellings.retain(|spelling| spelling.chars().count() > MIN_BARE);
+        spellings.push(name.to_owned());
+        for spelling in spellings {
+            self.names.add(&spelling, sense);
+            if spelling.chars().count() >= MIN_SOUNDING {
+                self.spoken.push((spelling, sense));
+            }
         }
     }
 
     fn places(mut self) -> Places {
         for (name, id) in std::mem::take(&mut self.bare) {
             if !self.districts.contains(&name) {
-                self.names.add(&name, (id, Named::Bare));
-                self.spoken(&name, (id, Named::Bare));
+                self.both(&name, (id, Named::Bare));
             }
         }
-        self.communities();
-        let Reader { areas, roads, estates, names, spoken, .. } = self;
-        let names = if areas.is_empty() { Gather::default() } else { names };
-        Places { areas, roads, estates, names: names.lexicon(), spoken, sounding: OnceLock::new() }
-    }
-
-    /// Only a name that one street alone has is used.
-    fn communities(&mut self) {
         let communities = std::mem::take(&mut self.communities);
-        let mut owners: HashMap<&str, Option<AreaId>> = HashMap::new();
-        let mut own = |name, id| {
-            owners.entry(name).and_modify(|owner| *owner = owner.filter(|o| *o == id)).or_insert(Some(id));
-        };
         for (name, id) in &communities {
-            own(name.as_str(), *id);
-            if let Some(bare) = bare_community(name) {
-                own(bare, *id);
-            }
+            self.community(name, *id);
         }
-        for (name, id) in &communities {
-            if owners.get(name.as_str()) == Some(&Some(*id)) {
-                self.names.add(name, (*id, Named::Community));
-            }
-            if let Some(bare) = bare_community(name).filter(|bare| owners.get(bare) == Some(&Some(*id))) {
+        self.estates_of(&communities);
+        let Reader { areas, roads, beside, estates, names, spoken, .. } = self;
+        let names = if areas.is_empty() { Gather::default() } else { names };
+        Places { areas, roads, beside, estates, names: names.lexicon(), spoken, sounding: OnceLock::new() }
+    }
+
+    fn community(&mut self, name: &str, id: AreaId) {
+        let bare = cut(name, COMMUNITY_ENDINGS);
+        // In the lists of some districts the villages have no ending.
+        let ended = COMMUNITY_ENDINGS.iter().any(|ending| name.ends_with(ending));
+        if ended {
+            self.both(name, (id, Named::Community));
+        }
+        let Some(bare) = bare.or((!ended).then_some(name)) else { return };
+        let short = bare.chars().count() < MIN_BARE_COMMUNITY;
+        if !self.districts.contains(bare) {
+            self.both(bare, (id, if short { Named::ShortCommunity } else { Named::BareCommunity }));
+        }
+    }
+
+    /// 胜利小区社区 is called 胜利小区, and so are the houses of 胜利村.
+    fn estates_of(&mut self, communities: &[(String, AreaId)]) {
+        let mut called: HashMap<&str, Vec<AreaId>> = HashMap::new();
+        for (name, id) in communities {
+            called.entry(cut(name, COMMUNITY_ENDINGS).unwrap_or(name)).or_default().push(*id);
+        }
+        for bare in called.keys() {
+            let stem = cut(bare, self.estates.iter().map(String::as_str));
+            for id in stem.and_then(|stem| called.get(stem)).into_iter().flatten() {
                 self.names.add(bare, (*id, Named::BareCommunity));
-                self.spoken(bare, (*id, Named::BareCommunity));
             }
         }
     }
-}
-
-fn bare_community(name: &str) -> Option<&str> {
-    cut(name, COMMUNITY_ENDINGS).filter(|bare| bare.chars().count() >= MIN_BARE_COMMUNITY)
 }
 
 /// `name` without the first of `endings` that it has, where enough is left to say something.
@@ -195,7 +227,7 @@ fn cut<'n, 'e>(name: &'n str, endings: impl IntoIterator<Item = &'e str>) -> Opt
 }
 
 /// Names as a list; a blank or an ellipsis in one is a fault.
-fn list(value: Value<Vec<Written<String>>>) -> Vec<String> {
+pub(super) fn list(value: Value<Vec<Written<String>>>) -> Vec<String> {
     let names = |list: &Vec<Written<String>>| {
         let bad = |name: &&String| name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == ELLIPSIS);
         match list.iter().map(|written| &written.value).find(bad) {
@@ -246,7 +278,7 @@ mod tests {
     #[test]
     fn an_ordinary_word_is_a_place_only_with_its_ending() {
         let (places, _) = read_files(&[CITY, EAST, WEST]);
-        assert!(codes(&places, "光明").is_empty());
+        assert_eq!(codes(&places, "光明"), [("21".to_owned(), Named::Word)]);
         assert_eq!(codes(&places, "光明镇"), [("21".to_owned(), Named::Full)]);
         assert!(codes(&places, "柳林园艺").is_empty());
     }
@@ -259,9 +291,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_community_of_one_street_is_used() {
+    fn a_community_stands_for_each_street_that_has_one_of_its_name() {
         let (places, _) = read_files(&[CITY, EAST, WEST]);
-        assert!(codes(&places, "幸福里社区").is_empty());
+        let both = [("11".to_owned(), Named::Community), ("21".to_owned(), Named::Community)];
+        assert_eq!(codes(&places, "幸福里社区"), both);
         assert_eq!(codes(&places, "柳树园社区"), [("11".to_owned(), Named::Community)]);
         assert!(places.is_estate("小区"));
         assert_eq!(codes(&places, "柳树园"), [("11".to_owned(), Named::BareCommunity)]);

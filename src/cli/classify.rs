@@ -1,12 +1,11 @@
-//! `jiesu classify` and `jiesu place`: what a text would be understood as, before a citizen says it.
+//! `jiesu classify`: what a text would be understood as, before a citizen says it.
 
 use std::path::Path;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::Exit;
-use crate::classify::{self, Evidence, Field, Hint, PlaceMatch, Understood, Words};
+use crate::classify::{self, Evidence, Field, Hint, Understood};
 
 #[derive(Debug, Args)]
 pub struct Classify {
@@ -15,23 +14,6 @@ pub struct Classify {
     /// One JSON object instead of lines.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Place {
-    /// The text, as a caller would say it.
-    text: String,
-    /// One JSON object (or null) instead of a line.
-    #[arg(long)]
-    json: bool,
-}
-
-/// The place, with the words it rests on.
-#[derive(Serialize)]
-struct Located {
-    #[serde(flatten)]
-    place: PlaceMatch,
-    words: Vec<Words>,
 }
 
 pub fn run(folder: &Path, arguments: &Classify) -> anyhow::Result<Exit> {
@@ -48,23 +30,6 @@ pub fn run(folder: &Path, arguments: &Classify) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Exit 1 where the text names no place.
-pub fn run_place(folder: &Path, arguments: &Place) -> anyhow::Result<Exit> {
-    let config = match super::load(folder) {
-        Ok(config) => config,
-        Err(exit) => return Ok(exit),
-    };
-    let (place, evidence) = classify::locate(&config.places, &arguments.text);
-    let exit = if place.is_some() { Exit::Done } else { Exit::No };
-    if arguments.json {
-        let located = place.map(|place| Located { place, words: evidence.words });
-        println!("{}", serde_json::to_string(&located)?);
-    } else {
-        println!("{}", place_line(place.as_ref(), &quoted(&evidence)));
-    }
-    Ok(exit)
-}
-
 fn lines(understood: &Understood) -> String {
     let of = |field| understood.evidence.iter().find(|evidence| evidence.field == field);
     let rests = |field| of(field).map_or_else(String::new, quoted);
@@ -77,21 +42,10 @@ fn lines(understood: &Understood) -> String {
     ] {
         text.push_str(&format!("{name:<9} {value} {:.2}{}\n", sure(field), rests(field)));
     }
-    text.push_str(&format!("{:<9} {}\n", "place", place_line(understood.place.as_ref(), &rests(Field::Place))));
+    let place = super::place::line(understood.place.as_ref());
+    text.push_str(&format!("{:<9} {place}{}\n", "place", rests(Field::Place)));
     text.push_str(&format!("{:<9} {}\n", "unit", understood.unit.as_deref().unwrap_or("-")));
     text
-}
-
-fn place_line(place: Option<&PlaceMatch>, rests: &str) -> String {
-    match place {
-        Some(PlaceMatch { code, name, district, confidence }) if name == district => {
-            format!("{code} {name} {confidence:.2}{rests}")
-        }
-        Some(PlaceMatch { code, name, district, confidence }) => {
-            format!("{code} {district}{name} {confidence:.2}{rests}")
-        }
-        None => "-".to_owned(),
-    }
 }
 
 /// The words in brackets.
@@ -102,12 +56,12 @@ fn quoted(evidence: &Evidence) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::Urgency;
+    use crate::classify::{Urgency, Words};
 
     #[test]
     fn lines_name_the_words_each_field_rests_on() {
         let words = |text: &str| vec![Words { text: text.to_owned(), start: 0, end: 2 }];
-        let of = |field, text: &str| Evidence { field, confidence: 0.9, words: words(text) };
+        let of = |field, text: &str| Evidence { field, confidence: 0.9, words: words(text), model: None };
         let understood = Understood {
             kind: "求助".to_owned(),
             category: ["城乡建设", "市政", "供水"].map(str::to_owned),

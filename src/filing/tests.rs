@@ -50,9 +50,46 @@ async fn utterances_are_joined_and_silence_is_left_out() {
 
 #[tokio::test]
 async fn hints_survive() {
-    let hint = Hint { topic: Some("供水".into()), urgency: Some("soon".into()), ..Hint::default() };
+    let hint = Hint {
+        topic: Some("供水".into()),
+        urgency: Some("soon".into()),
+        earlier: vec!["110105015".into()],
+        ..Hint::default()
+    };
     assert_eq!(read_hint(&write_hint(&hint)), hint);
     assert_eq!(read_hint(&serde_json::Value::Null), Hint::default());
+}
+
+#[tokio::test]
+async fn an_earlier_ticket_of_the_caller_decides_between_streets_of_one_name() {
+    let faults = crate::written::Faults::default();
+    let city = "[city]\nname = \"某市\"\nendings = [\"街道\"]\n";
+    let district = |code: &str, name: &str| {
+        format!(
+            "[district]\ncode = \"{code}\"\nname = \"{name}\"\n[[street]]\ncode = \"{code}1\"\nname = \"柳林街道\"\n"
+        )
+    };
+    let files = [city.to_owned(), district("1", "城东区"), district("2", "城西区")];
+    let sources: Vec<_> = files.iter().map(|text| crate::written::Source::new("places.toml", text.as_str())).collect();
+    let (catalogue, places) = (Catalogue::default(), Places::read(&sources, &faults));
+    assert!(faults.is_empty(), "{faults}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), &[]).await;
+    let said = |call, caller: &str, text| Matter {
+        call: CallId::new(1_764_000_000_000, call),
+        caller: Some(caller.into()),
+        ..matter(&[Some(text)])
+    };
+    let now = at("2026-11-24T01:01:00Z");
+    let place = async |matter: Matter| {
+        let number = file(&store, &catalogue, &places, &matter, now).await.expect("filed").number;
+        store.ticket(number).await.expect("read").expect("there").place.expect("it names a street")
+    };
+    assert_eq!(place(said(1, "13900000001", "城西区柳林街道停水")).await.code, "21");
+    let again = place(said(2, "13900000001", "柳林街道停水")).await;
+    assert!(again.code == "21" && again.confidence >= 0.5, "{again:?}");
+    let other = place(said(3, "13900000002", "柳林街道停水")).await;
+    assert!(other.confidence < 0.5, "nothing is known of another caller: {other:?}");
 }
 
 #[tokio::test]

@@ -59,6 +59,18 @@ impl Store {
         row.map_err(|error| self.sort(&error))?.map(|row| self.read(&row)).transpose()
     }
 
+    /// Codes of the places of a caller's last tickets that were sure, the newest first; a withheld number has none.
+    pub async fn places_of(&self, caller: &str) -> Result<Vec<String>, Error> {
+        if caller.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut db = self.reader().await?;
+        let sql = "SELECT place FROM (SELECT place, place_confidence FROM tickets WHERE caller = ? ORDER BY id DESC \
+                   LIMIT 5) WHERE place IS NOT NULL AND place_confidence >= 0.5";
+        let codes = sqlx::query_scalar::<_, String>(sql).bind(caller).fetch_all(&mut *db).await;
+        codes.map_err(|error| self.sort(&error))
+    }
+
     /// Tickets by number, `limit` at a time; go on with the last one's number.
     pub async fn tickets(&self, after: Option<Number>, limit: u32) -> Result<Vec<Ticket>, Error> {
         let mut db = self.reader().await?;
@@ -182,6 +194,12 @@ impl Store {
             incident: row.try_get("incident").map_err(|error| self.sort(&error))?,
             parent: row
                 .try_get::<Option<i64>, _>("parent")
+                .map_err(|error| self.sort(&error))?
+                .map(self::number)
+                .transpose()?,
+            matter: row.try_get("matter").map_err(|error| self.sort(&error))?,
+            repeats: row
+                .try_get::<Option<i64>, _>("repeats")
                 .map_err(|error| self.sort(&error))?
                 .map(self::number)
                 .transpose()?,

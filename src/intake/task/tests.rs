@@ -3,6 +3,8 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Mutex;
 
+mod left;
+
 use super::complete::{Pass, pass};
 use super::*;
 use crate::audio::{tone, wav};

@@ -131,11 +131,18 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         hearing: Arc::new(asr.clone()),
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),
+        emergencies: {
+            let desk = desk.clone();
+            Arc::new(move || desk.programme().emergencies.clone())
+        },
         topics: topics(&config.lines),
         recordings: config.main.state_dir.join("recordings"),
         outbox,
     };
     others.push(("intake", tokio::spawn(intake::task::run(intake, stop.clone()))));
+
+    let gathering = intake::task::gather::run(store.clone(), config.main.matters.clone(), stop.clone());
+    others.push(("matters", tokio::spawn(gathering)));
 
     others.push(("peers", tokio::spawn(sip::task::peers::run(handle.clone(), stop.clone()))));
     let resolvers = config.main.sip.resolvers.clone();

@@ -19,7 +19,8 @@
 //!    then is the number spoken.
 //! 7. BYE. However the call ended, the session files exactly one ticket if anything was said or keyed. What a crash cut
 //!    off, [`intake`] files at the next start; it also completes tickets whose text was pending.
-//! 8. [`backend`] drains the outbox to the plugged systems, again and again until each has taken it.
+//! 8. [`matter`] says which earlier reports the ticket is like; [`intake`] puts them together, beside the calls.
+//! 9. [`backend`] drains the outbox to the plugged systems, again and again until each has taken it.
 //!
 //! [`app`] puts all this together from a checked [`config`]; [`observe`] and [`web`] show how it fares; [`cli`] is the
 //! command line. Dependencies point down this list of modules only; `tests/layers.rs` says so.
@@ -43,6 +44,7 @@ pub mod ticket;
 #[cfg(feature = "daemon")]
 pub mod asr;
 pub mod classify;
+pub mod matter;
 pub mod media;
 pub mod tts;
 

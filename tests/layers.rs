@@ -14,7 +14,7 @@ const GROUPS: &[&[&str]] = &[
     &["ticket", "catalogue"],
     // Emergencies are found by the catalogue's lexicon.
     &["ivr"],
-    &["media", "asr", "classify", "tts"],
+    &["media", "asr", "classify", "tts", "matter"],
     &["store"],
     &["backend", "filing"],
     &["call"],

@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod diary;
 pub mod keys;
+pub mod left;
 pub mod number;
 pub mod session;
 #[cfg(feature = "daemon")]

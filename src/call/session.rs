@@ -7,169 +7,18 @@
 //! What was said is *kept* (row in the store) before it is *recognised*, and recognised before it is understood.
 
 mod overhear;
+mod record;
+mod talk;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ivr::{self, Heard, Interpreter, Say};
 use crate::media::{Segment, SegmentEnd};
 
 pub use overhear::{ALL, FIRST as OVERHEARD};
-
-/// What happens to a call.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Input {
-    /// The caller's ACK arrived: both sides agree that the call is up.
-    Confirmed,
-    Digit(char),
-    PlayDone {
-        play: u32,
-    },
-    /// A closed, synced recording of one utterance.
-    Segment(Segment),
-    NoInput {
-        listen: u32,
-    },
-    /// The recogniser's answer for segment `index`; `None`: no text for now (no model, queue full, too late).
-    Recognised {
-        index: usize,
-        text: Option<String>,
-    },
-    /// The answer to [`Output::Understand`]; `spoken`: what the machine was saying meanwhile.
-    Overheard {
-        listen: u32,
-        text: Option<String>,
-        spoken: String,
-    },
-    /// The transfer's target hears the caller.
-    Joined,
-    /// The ticket is committed under this number.
-    Filed {
-        number: String,
-    },
-    FileFailed,
-    Status(Option<ivr::StatusReport>),
-    TransferFailed {
-        code: u16,
-    },
-    TransferEnded,
-    /// A known incident concerns the caller: their words tell it.
-    Known(ivr::Incident),
-    /// The interpreter's deadline.
-    Deadline,
-    /// What time it is, and how busy the daemon.
-    Around(ivr::Around),
-    /// No audio for longer than the media's limit: the caller's machine has gone (ATTACKS 25).
-    Inactive,
-    /// The dialog is over, by whichever side.
-    Ended {
-        why: &'static str,
-    },
-    /// The leg is closed: nothing more will be recorded.
-    LegClosed,
-}
-
-/// What has to be done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Output {
-    Play {
-        play: u32,
-        say: Vec<Say>,
-        barge_in: bool,
-    },
-    StopPlay,
-    /// Record the caller's next utterance.
-    Listen {
-        listen: u32,
-        no_input: Duration,
-        silence: Duration,
-        max: Duration,
-    },
-    StopListen,
-    /// Record what is said although nothing is asked, until the next of these or a `Listen`.
-    Overhear {
-        listen: u32,
-    },
-    /// Ask for the text of what was overheard; the answer is [`Input::Overheard`].
-    Understand {
-        listen: u32,
-        file: PathBuf,
-        duration: Duration,
-    },
-    /// Delete a recording that nobody asked for.
-    Forget {
-        file: PathBuf,
-    },
-    /// Something was asked; without an answer it is kept for whoever writes answers.
-    Question {
-        said: String,
-        answer: Option<String>,
-    },
-    /// A rule of `emergency.toml` has the call from now on: for logs and metrics.
-    Emergency {
-        rule: String,
-        words: String,
-    },
-    /// Record all that is heard, until the leg closes; it comes as a segment then.
-    RecordAll {
-        listen: u32,
-    },
-    /// Every later `Play` is spoken so.
-    Speak(ivr::Delivery),
-    /// Write the keys pressed so far.
-    KeepKeys,
-    /// Write the segment's row.
-    Keep {
-        index: usize,
-    },
-    /// Ask for the segment's text; the answer is [`Input::Recognised`].
-    Recognise {
-        index: usize,
-    },
-    /// Call [`Session::input`] with [`Input::Deadline`] after this long; `None` forgets it.
-    Deadline(Option<Duration>),
-    /// File the ticket from [`Session::record`].
-    File,
-    /// The caller wants to be added to the incident that concerns them.
-    Join,
-    /// The caller's last ticket.
-    LookUp,
-    Transfer {
-        target: String,
-        by: ivr::By,
-    },
-    /// Call the target no longer.
-    StopTransfer,
-    /// End the dialog.
-    Hangup,
-    /// Close the leg; the answer is [`Input::LegClosed`].
-    CloseLeg,
-    /// A line for the call's journal.
-    Note(String),
-    /// Nothing is left to do: the call row may be closed.
-    Over {
-        why: &'static str,
-    },
-}
-
-/// One utterance.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Utterance {
-    /// Which of the interpreter's listens this answers.
-    pub listen: u32,
-    pub file: PathBuf,
-    pub duration: Duration,
-    /// How much of it was speech by its energy.
-    pub speech: Duration,
-    /// What was said; `None` while no recogniser has heard it.
-    pub text: Option<String>,
-    /// The recording has a fault (disk full, …).
-    pub error: Option<String>,
-}
-
-/// An utterance without text counts as said when this much of it was speech.
-const SAID: Duration = Duration::from_millis(600);
+pub use record::{Record, Utterance};
+pub use talk::{Input, Output};
 
 /// A caller hears nothing for this long while the recogniser works; then they are told that it does.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -179,30 +28,6 @@ const MOMENT: u32 = u32::MAX - 1;
 
 /// Keys that are kept of one call.
 const MAX_KEYS: usize = 256;
-
-/// What a ticket is made of.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Record {
-    /// Every key pressed, in order.
-    pub keys: String,
-    pub utterances: Vec<Utterance>,
-    pub hints: ivr::Hints,
-    /// The caller heard it read back and agreed.
-    pub confirmed: bool,
-    /// The ticket's number once it is committed.
-    pub number: Option<String>,
-}
-
-impl Record {
-    /// Whether there is anything that must not be lost.
-    pub fn said_or_keyed(&self) -> bool {
-        !self.keys.is_empty()
-            || self.utterances.iter().any(|u| match &u.text {
-                Some(text) => !text.is_empty() || u.speech >= SAID,
-                None => u.speech >= SAID || u.error.is_some(),
-            })
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
@@ -360,7 +185,7 @@ impl Session {
             Input::LegClosed => {
                 if matches!(self.life, Life::Closing) {
                     self.life = Life::Filing;
-                    self.forget_overheard();
+                    self.leave_overheard();
                     if self.must_file() {
                         self.file();
                     }

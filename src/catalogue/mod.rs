@@ -9,6 +9,7 @@ mod located;
 pub mod numeral;
 mod places;
 mod places_written;
+pub mod second;
 mod sound;
 pub mod text;
 mod unit;
@@ -47,6 +48,8 @@ pub struct Catalogue {
     category_words: Lexicon<Sense<CategoryId>>,
     kind_words: Lexicon<Sense<usize>>,
     urgency_words: Lexicon<Urgency>,
+    /// What has learned from labelled texts, beside the words.
+    second: Option<std::sync::Arc<dyn second::SecondReader>>,
 }
 
 impl Catalogue {

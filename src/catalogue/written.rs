@@ -49,6 +49,7 @@ pub(super) fn read(sources: &[Source], faults: &Faults) -> Catalogue {
         category_words: category_words.lexicon(),
         kind_words: kind_words.lexicon(),
         urgency_words: urgency_words.lexicon(),
+        second: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! category is 未分类 and the place is none. What is known before the text (the line that was dialled, the menu) is a
 //! [`Hint`] and weighs like words.
 
+pub mod learn;
 pub mod place;
 mod rules;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod understood;
 pub use crate::catalogue::Urgency;
 pub use understood::{Evidence, Field, Hint, PlaceMatch, UNSORTED, Understood, Words};
 
+use crate::catalogue::second::Voice;
 use crate::catalogue::text::Text;
 use crate::catalogue::{Catalogue, CategoryId, Places};
 
@@ -26,13 +28,19 @@ pub fn classify(catalogue: &Catalogue, places: &Places, text: &str, hint: &Hint)
     let place = place::find(places, &reading.text, &hint.earlier);
     // What names the place says nothing else: 体育馆路街道 is no stadium.
     let named = place.as_ref().map_or(&[][..], |found| &found.spans);
-    let category = rules::category(catalogue, &reading.text, named, hint);
+    let opinion = catalogue.second().map(|second| second.read(&reading.without(named))).unwrap_or_default();
+    let category = rules::category(catalogue, &reading.text, named, hint, opinion.category.as_ref());
     let id = category.as_ref().map(|choice| choice.value);
-    let kind = rules::kind(catalogue, &reading.text, named, hint, id);
+    let kind = rules::kind(catalogue, &reading.text, named, hint, id, opinion.kind.as_ref());
     let urgency = rules::urgency(catalogue, &reading.text, named, hint);
     let place_match = place.as_ref().map(|found| place_match(places, found));
     let (confidence, category_spans) = category.map_or((0.0, Vec::new()), |c| (hundredths(c.confidence), c.spans));
     let place_spans = place.map(|found| found.spans).unwrap_or_default();
+    let line: Vec<CategoryId> = id.iter().flat_map(|id| catalogue.categories().upward(*id)).collect();
+    let mut of_kind = reading.evidence(Field::Type, kind.confidence, &kind.spans);
+    reading.agree(catalogue, &mut of_kind, opinion.kind.as_ref(), |first| first == kind.value);
+    let mut of_category = reading.evidence(Field::Category, confidence, &category_spans);
+    reading.agree(catalogue, &mut of_category, opinion.category.as_ref(), |first| line.contains(&first));
     Understood {
         kind: catalogue.kinds().get(kind.value).map_or_else(String::new, |kind| kind.name.clone()),
         category: id.map_or_else(|| [UNSORTED; 3].map(str::to_owned), |id| catalogue.categories().path(id)),
@@ -40,8 +48,8 @@ pub fn classify(catalogue: &Catalogue, places: &Places, text: &str, hint: &Hint)
         urgency: urgency.value,
         unit: unit(catalogue, id, place_match.as_ref()),
         evidence: vec![
-            reading.evidence(Field::Type, kind.confidence, &kind.spans),
-            reading.evidence(Field::Category, confidence, &category_spans),
+            of_kind,
+            of_category,
             reading.evidence(Field::Urgency, urgency.confidence, &urgency.spans),
             reading.evidence(Field::Place, place_match.as_ref().map_or(0.0, |p| p.confidence), &place_spans),
         ],
@@ -80,7 +88,39 @@ impl Reading {
         let mut words: Vec<Words> = spans.iter().map(words).collect();
         words.sort_by_key(|words| (words.start, words.end));
         words.dedup();
-        Evidence { field, confidence: hundredths(confidence), words }
+        Evidence { field, confidence: hundredths(confidence), words, model: None }
+    }
+
+    /// The text as it came, with blanks where it names the place.
+    fn without(&self, named: &[(usize, usize)]) -> String {
+        let mut text = self.original.clone();
+        for (start, end) in named {
+            let (start, end) = self.text.original(*start, *end);
+            text[start..end].fill(' ');
+        }
+        text.into_iter().collect()
+    }
+
+    /// What a second reader says goes into the evidence where it says the same: its name, and its words beside ours.
+    fn agree<T: Copy + PartialEq>(
+        &self,
+        catalogue: &Catalogue,
+        evidence: &mut Evidence,
+        voice: Option<&Voice<T>>,
+        same: impl Fn(T) -> bool,
+    ) {
+        let (Some(second), Some(voice)) = (catalogue.second(), voice) else { return };
+        if !voice.first().is_some_and(|(first, _)| same(first)) {
+            return;
+        }
+        evidence.model = Some(second.name().to_owned());
+        for (start, end) in voice.spans.iter().filter(|(start, end)| start < end && *end <= self.original.len()) {
+            let (start, end) = (*start, *end);
+            if !evidence.words.iter().any(|words| words.start < end && start < words.end) {
+                evidence.words.push(Words { text: self.original[start..end].iter().collect(), start, end });
+            }
+        }
+        evidence.words.sort_by_key(|words| (words.start, words.end));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::catalogue::second::Voice;
 use crate::catalogue::text::Text;
 use crate::catalogue::{Catalogue, CategoryId, Hit, Lexicon, Sense, Urgency};
 
@@ -19,6 +20,12 @@ const TOPIC: f32 = 1.5;
 /// The share of its weight that a word has in a topic.
 const IN_TOPIC: f32 = 0.3;
 
+/// What a second reader weighs that is quite sure of a category.
+const LEARNED: f32 = 5.0;
+
+/// What it weighs with a request type: it has learned them from letters, where people complain more than on the telephone.
+const LEARNED_KIND: f32 = 1.0;
+
 /// Characters `start..end` of the text as looked through.
 pub type Span = (usize, usize);
 
@@ -31,7 +38,13 @@ pub struct Choice<T> {
 }
 
 /// The category of `text` outside the names of places; nothing where no word tells.
-pub fn category(catalogue: &Catalogue, text: &Text, named: &[Span], hint: &Hint) -> Option<Choice<CategoryId>> {
+pub fn category(
+    catalogue: &Catalogue,
+    text: &Text,
+    named: &[Span],
+    hint: &Hint,
+    learned: Option<&Voice<CategoryId>>,
+) -> Option<Choice<CategoryId>> {
     let tree = catalogue.categories();
     let words = catalogue.category_words();
     // own[i]: what speaks for category i itself; below[i]: that and what speaks for those under it.
@@ -45,6 +58,9 @@ pub fn category(catalogue: &Catalogue, text: &Text, named: &[Span], hint: &Hint)
             own[tree.index(sense.of)] += sense.weight;
         }
     }
+    for (of, share) in learned.iter().flat_map(|voice| &voice.shares) {
+        own[tree.index(*of)] += LEARNED * share;
+    }
     let mut below = own;
     for (id, category) in tree.iter().rev() {
         if let Some(parent) = category.parent {
@@ -56,7 +72,9 @@ pub fn category(catalogue: &Catalogue, text: &Text, named: &[Span], hint: &Hint)
     for level in 0..3 {
         let siblings = tree.iter().filter(|(_, category)| category.parent == chosen && category.level == level);
         let Some((id, first, second)) = top_two(siblings.map(|(id, _)| (id, below[tree.index(id)]))) else { break };
-        let sure = certainty(first, second);
+        // A second reader that agrees is calibrated: its probability counts where the words are few.
+        let agreed = learned.map_or(0.0, |voice| voice.share(id));
+        let sure = certainty(first, second).max(agreed);
         if level == 0 && sure < LEAST {
             return None;
         }
@@ -89,6 +107,7 @@ pub fn kind(
     named: &[Span],
     hint: &Hint,
     category: Option<CategoryId>,
+    learned: Option<&Voice<usize>>,
 ) -> Choice<usize> {
     let words = catalogue.kind_words();
     let mut scores = vec![0.0f32; catalogue.kinds().len()];
@@ -98,6 +117,9 @@ pub fn kind(
     }
     if let Some(chosen) = hint.kind.as_deref().and_then(|name| catalogue.kind(name)) {
         scores[chosen] += MENU;
+    }
+    for (of, share) in learned.iter().flat_map(|voice| &voice.shares) {
+        scores[*of] += LEARNED_KIND * share;
     }
     let of_category = category.and_then(|id| catalogue.categories().get(id).kind);
     if let Some(kind) = of_category {

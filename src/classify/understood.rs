@@ -81,6 +81,9 @@ pub struct Evidence {
     /// Of this field, 0 to 1.
     pub confidence: f32,
     pub words: Vec<Words>,
+    /// The learned model that says the same, with its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 /// Words of the text: characters `start` up to but not including `end`, counted from 0.

@@ -20,6 +20,9 @@ pub fn run(folder: &Path) -> anyhow::Result<Exit> {
             for finding in &config.proof.findings {
                 println!("not refused (check.flows): {}", proof::fault(finding));
             }
+            if let Err(none) = config.main.classify.open(&config.catalogue) {
+                println!("remark: {none}");
+            }
             println!("{}: good. {}", folder.display(), config.summary());
             Ok(Exit::Done)
         }

@@ -91,7 +91,7 @@ pub fn eval(folder: &Path, arguments: &Files) -> anyhow::Result<Exit> {
 }
 
 /// The records of a CSV file (RFC 4180: a line break inside quotes is part of a field), or the lines of a plain one.
-fn records(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn records(text: &str) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     let split = text.split(move |c| {
         quoted ^= c == '"';

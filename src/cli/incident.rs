@@ -42,8 +42,12 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct Add {
     /// What callers hear, e.g. "康邑园停水,预计今晚八点恢复".
-    #[arg(value_name = "TEXT")]
-    text: String,
+    #[arg(value_name = "TEXT", required_unless_present = "from_matter")]
+    text: Option<String>,
+    /// A matter about which many call (`jiesu matter list`): its title is the text, its streets the places, its first
+    /// ticket the one to which the others are linked, where nothing else is given.
+    #[arg(long, value_name = "NUMBER")]
+    from_matter: Option<i64>,
     /// A street or district, as places/ names it: whose last ticket was there, or who says so, is concerned.
     #[arg(long, value_name = "NAME")]
     place: Vec<String>,
@@ -101,7 +105,7 @@ impl Add {
         }
         let row = IncidentRow {
             id: 0,
-            text: self.text.clone(),
+            text: self.text.clone().unwrap_or_default(),
             places: self.place.clone(),
             words: self.word.clone(),
             callers: self.caller.clone(),
@@ -112,15 +116,36 @@ impl Add {
             ticket: self.ticket,
             joined: 0,
         };
+        super::runtime()?.block_on(self.write(&config, row))
+    }
+
+    /// What is not given is taken from the matter. `false`: there is none.
+    async fn complete(&self, store: &Store, config: &config::Config, row: &mut IncidentRow) -> anyhow::Result<bool> {
+        let Some(id) = self.from_matter else { return Ok(true) };
+        let Some(matter) = store.matter(id).await? else { return Ok(false) };
+        if self.text.is_none() {
+            row.text = matter.title;
+        }
+        if row.places.is_empty() && row.words.is_empty() && row.callers.is_empty() {
+            row.places = matter.places.into_iter().map(|place| place.name).filter(|name| known(config, name)).collect();
+        }
+        if row.ticket.is_none() {
+            row.ticket = store.tickets_of_matter(id).await?.first().map(|ticket| ticket.number);
+        }
+        Ok(true)
+    }
+
+    async fn write(&self, config: &config::Config, mut row: IncidentRow) -> anyhow::Result<Exit> {
+        let main = &config.main;
+        let store = Store::open(&main.store, &main.state_dir, &main.zone, &[]).await?;
+        if !self.complete(&store, config, &mut row).await? {
+            eprintln!("jiesu: there is no such matter; `jiesu matter list` shows them");
+            return Ok(Exit::No);
+        }
         if let Some(what) = fault(&row) {
             eprintln!("jiesu: {what}");
             return Ok(Exit::No);
         }
-        super::runtime()?.block_on(self.write(&config.main, row))
-    }
-
-    async fn write(&self, main: &Main, row: IncidentRow) -> anyhow::Result<Exit> {
-        let store = Store::open(&main.store, &main.state_dir, &main.zone, &[]).await?;
         if let Some(number) = row.ticket
             && store.ticket(number).await?.is_none()
         {

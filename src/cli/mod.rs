@@ -11,6 +11,8 @@ mod demo;
 mod emergency;
 mod flow;
 mod incident;
+mod learn;
+mod matter;
 mod outbox;
 mod phone;
 mod place;
@@ -74,6 +76,9 @@ enum Command {
     /// Known incidents: callers from there hear of them first.
     #[command(subcommand)]
     Incident(incident::Command),
+    /// Which tickets report the same.
+    #[command(subcommand)]
+    Matter(matter::Command),
     /// What waits to be sent to the backends.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -91,6 +96,9 @@ enum Command {
     Answers(answers::Command),
     /// Which emergency a text would raise, and by which words. Exit 1 where it is none.
     Emergency(emergency::Arguments),
+    /// Learn from labelled texts.
+    #[command(subcommand)]
+    Train(learn::Train),
     /// How the configuration does on texts of yours.
     #[command(subcommand)]
     Eval(Eval),
@@ -104,6 +112,10 @@ enum Command {
 enum Eval {
     /// False alarms: which of old, ordinary requests would be taken for an emergency.
     Emergency(emergency::Files),
+    /// The learned classifier: F1, calibration, coverage, homophones, time. Exit 1 where a gate is missed.
+    Classify(learn::Evaluation),
+    /// Which texts would be taken for one matter, and how fast.
+    Matter(matter::File),
 }
 
 /// Reads the arguments and runs the subcommand.
@@ -126,6 +138,7 @@ pub fn run() -> Exit {
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),
         Command::Incident(command) => incident::run(config, &command),
+        Command::Matter(command) => matter::run(config, &command),
         Command::Outbox(command) => outbox::run(config, &command),
         Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Trunk(command) => trunk::run(config, &command),
@@ -133,7 +146,10 @@ pub fn run() -> Exit {
         Command::Place(arguments) => place::run(config, &arguments),
         Command::Answers(command) => answers::run(config, &command),
         Command::Emergency(arguments) => emergency::run(config, &arguments),
+        Command::Train(command) => learn::train(&command),
+        Command::Eval(Eval::Classify(arguments)) => learn::eval(&arguments),
         Command::Eval(Eval::Emergency(files)) => emergency::eval(config, &files),
+        Command::Eval(Eval::Matter(file)) => matter::eval(config, &file),
         Command::Transcribe(arguments) => transcribe::run(config, &arguments),
         Command::Prompts(arguments) => prompts::run(config, &arguments),
     };

@@ -356,6 +356,8 @@ mod tests {
             recordings: vec![Recording { file: "r/001.wav".into(), duration_s: 4.2, text: None, error: None }],
             incident: None,
             parent: None,
+            matter: None,
+            repeats: None,
         }
     }
 

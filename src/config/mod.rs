@@ -4,6 +4,7 @@
 //! prompts are recorded, a trunk is listed. [`load`] opens no port and changes nothing.
 
 mod folder;
+pub mod learned;
 pub mod proof;
 pub mod reload;
 mod secret;
@@ -27,7 +28,7 @@ use crate::sip::task::Tls;
 use crate::sip::{Trunk, Trunks, Uri};
 use crate::tts::catalogue::Voices;
 use crate::written::{Faults, Source, Table, Written};
-use crate::{asr, backend, call, media, observe, sip, store, tts, web};
+use crate::{asr, backend, call, matter, media, observe, sip, store, tts, web};
 
 pub use proof::Proof;
 
@@ -106,11 +107,13 @@ pub struct Main {
     pub media: media::Config,
     pub calls: call::Config,
     pub asr: asr::Config,
+    pub classify: learned::Config,
     pub tts: tts::Config,
     pub store: store::Config,
     pub backends: Vec<backend::Config>,
     pub web: web::Config,
     pub reload: reload::Reload,
+    pub matters: matter::Config,
     pub log: observe::Config,
     /// What is asked of flows.
     pub check: Limits,
@@ -202,7 +205,7 @@ fn read(
     let flows: Vec<Flow> = flows.iter().filter_map(|source| Flow::read_with(source, &subs, faults)).collect();
     let flows: HashMap<String, Arc<Flow>> =
         flows.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
-    let catalogue = Catalogue::read(&folder::all(followed, "catalogue", "toml", faults), faults);
+    let mut catalogue = Catalogue::read(&folder::all(followed, "catalogue", "toml", faults), faults);
     let places = Places::read(&folder::all(followed, "places", "toml", faults), faults);
     let lines = lines?;
     for line in lines.iter() {
@@ -222,6 +225,7 @@ fn read(
     targets(&flows, &rules, &trunks, faults);
     let Spoken { prompts, texts, voices } = prompts(followed, &lines, &flows, &rules, faults);
     let main = main?;
+    main.classify.join(&mut catalogue);
     let calendar = Arc::new(calendar);
     let limits = Limits { flows: strictness.unwrap_or(main.check.flows), ..main.check.clone() };
     let proven = proof::Folder { flows: &flows, lines: &lines, prompts: &prompts, texts: &texts, calendar: &calendar };
@@ -387,10 +391,12 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         media: section("media")?.read(media::Config::read),
         calls: section("calls")?.read(call::Config::read),
         asr: section("asr")?.read(asr::Config::read),
+        classify: section("classify")?.read(learned::Config::read),
         tts: section("tts")?.read(tts::Config::read),
         store: section("store")?.read(store::Config::read),
         web: section("web")?.read(web::Config::read),
         reload: section("reload")?.read(reload::Reload::read),
+        matters: section("matters")?.read(matter::Config::read),
         log: section("log")?.read(observe::Config::read),
         check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),

@@ -4,10 +4,12 @@
 //! * at the start, calls without an end are closed as crashed, recordings on disk without a row are adopted (their
 //!   headers mended), and tickets are filed ([`recovery`]);
 //! * every minute, calls that ended without their ticket (the disk was full) get it;
+//! * what a call overheard and could not wait for is heard after it, and filed as urgent where it is an emergency;
+//! * each ticket is put to the matter that it reports, with others (`task::gather`);
 //! * tickets with text pending are heard in the background, classified again and completed; the backends are told.
 //!
 //! Refuses to hurry: everything goes in small batches beside the running calls, live utterances are heard first.
-//! Later stages (similar matters, hotspots) take their place here.
+//! Later stages (hotspots) take their place here.
 
 use std::future::Future;
 use std::path::Path;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::audio::level;
 use crate::filing::{Heard, How, Matter};
+use crate::ivr::Hints;
 use crate::store::Unsettled;
 
 /// Tries before a recording is left to people.
@@ -19,17 +20,20 @@ const MOMENT: Duration = Duration::from_millis(20);
 /// The matter of a call that ended without its ticket; `None` if nothing was said or keyed. `topic`: what the line is
 /// for.
 pub fn matter(unsettled: &Unsettled, topic: Option<String>) -> Option<Matter> {
+    let said = unsettled.segments.iter().any(|segment| segment.said());
+    (said || !unsettled.keys.is_empty()).then(|| whole(unsettled, topic))
+}
+
+/// All that there is of a call.
+fn whole(unsettled: &Unsettled, topic: Option<String>) -> Matter {
     let Unsettled { call, keys, segments } = unsettled;
-    if keys.is_empty() && !segments.iter().any(|segment| segment.said()) {
-        return None;
-    }
     let heard = segments.iter().map(|segment| Heard {
         index: segment.index,
         file: segment.file.clone(),
         duration: segment.duration,
         text: segment.text.clone(),
     });
-    Some(Matter {
+    Matter {
         call: call.id,
         line: call.line.clone(),
         caller: call.caller.clone(),
@@ -41,7 +45,13 @@ pub fn matter(unsettled: &Unsettled, topic: Option<String>) -> Option<Matter> {
         keys: keys.clone(),
         heard: heard.collect(),
         how: How::Recovered,
-    })
+    }
+}
+
+/// The matter of a call in which an emergency was understood only after it had ended.
+pub fn emergency(unsettled: &Unsettled, hints: Hints) -> Matter {
+    let Hints { topic, category, kind, urgency } = hints;
+    Matter { category, kind, urgency, how: How::HungUp, ..whole(unsettled, topic) }
 }
 
 /// How much of it is speech by its energy, in whole moments.

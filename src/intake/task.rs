@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::{Catalogue, Places};
 use crate::filing;
+use crate::ivr::Rules;
 use crate::store::{Error, Store, Unsettled};
 
 use super::{Hearing, recovery};
@@ -18,6 +19,8 @@ use super::{Hearing, recovery};
 mod complete;
 mod disk;
 mod ear;
+pub mod gather;
+mod left;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +37,8 @@ pub struct Intake {
     pub hearing: Arc<dyn Hearing>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
+    /// The rules of `emergency.toml` as they are now.
+    pub emergencies: Arc<dyn Fn() -> Arc<Rules> + Send + Sync>,
     /// What each line is for, by its number: a hint for the classifier.
     pub topics: HashMap<String, String>,
     /// Where recordings are kept: `recordings/2026/11/24/CALL-ID/003.wav`.
@@ -47,7 +52,7 @@ pub async fn run(intake: Intake, stop: CancellationToken) {
     let started = Timestamp::now();
     let work = async {
         recover(&intake, started).await;
-        tokio::join!(sweep_for_ever(&intake, started), complete::for_ever(&intake));
+        tokio::join!(sweep_for_ever(&intake, started), complete::for_ever(&intake), left::for_ever(&intake));
     };
     tokio::select! {
         // Every step is one transaction: it may be broken off anywhere.
@@ -60,7 +65,10 @@ pub async fn run(intake: Intake, stop: CancellationToken) {
 async fn recover(intake: &Intake, started: Timestamp) {
     let calls = close_crashed(intake, started).await;
     let tickets = settle(intake).await;
-    let orphans = adopt_orphans(intake, started).await;
+    let today = started.to_zoned_datetime(intake.store.zone().clone()).date();
+    let days = [today.yesterday().unwrap_or(today), today];
+    let orphans = adopt_orphans(intake, started, days).await;
+    left::gather(intake, started, days).await;
     let more = if orphans > 0 { settle(intake).await } else { 0 };
     if calls + orphans > 0 {
         tracing::warn!(calls, orphans, tickets = tickets + more, "recovered what a crash had cut off");
@@ -108,7 +116,8 @@ async fn close_crashed(intake: &Intake, before: Timestamp) -> usize {
 async fn close(intake: &Intake, call: &Unsettled) -> Result<(), Error> {
     let day = call.call.began.to_zoned_datetime(intake.store.zone().clone()).date();
     let folder = disk::folder(&intake.recordings, day).join(call.call.id.to_string());
-    adopt(intake, call, folder).await?;
+    adopt(intake, call, folder.clone()).await?;
+    left::hand_over(intake, &call.segments, &folder, call.call.id).await;
     intake.store.call_ended(call.call.id, "crashed", Timestamp::now()).await
 }
 
@@ -128,10 +137,9 @@ async fn adopt(intake: &Intake, call: &Unsettled, folder: PathBuf) -> Result<(),
 }
 
 /// Calls that were answered, but whose row did not reach the disk: their recordings did.
-async fn adopt_orphans(intake: &Intake, started: Timestamp) -> usize {
-    let today = started.to_zoned_datetime(intake.store.zone().clone()).date();
+async fn adopt_orphans(intake: &Intake, started: Timestamp, days: [jiff::civil::Date; 2]) -> usize {
     let mut adopted = 0;
-    for day in [today.yesterday().unwrap_or(today), today] {
+    for day in days {
         for (id, folder) in disk::calls(disk::folder(&intake.recordings, day)).await {
             // Calls of this run write their own rows.
             let began = Timestamp::from_millisecond(id.millis()).unwrap_or(Timestamp::MAX);

@@ -6,7 +6,7 @@ use super::address::NameAddr;
 use super::message::{MAX_LIST, Message};
 use super::name::{Method, Name};
 use super::parse::{decimal, is_token, split};
-use super::uri::Scheme;
+use super::uri::{Scheme, Uri};
 use super::via::{COOKIE, Via};
 
 /// What is wrong with a request, as the answer says it.
@@ -49,13 +49,22 @@ const ONCE: [Name; 8] = [
     Name::Date,
 ];
 
-const LISTS: [Name; 4] = [Name::Via, Name::Route, Name::RecordRoute, Name::Contact];
+/// What was read of a good request on the way: nobody needs to read it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checked<'a> {
+    /// The Request-URI.
+    pub uri: Uri<'a>,
+    pub from: NameAddr<'a>,
+    pub to: NameAddr<'a>,
+    /// CSeq's number.
+    pub cseq: u32,
+}
 
-/// The first thing that is wrong with a request, or nothing.
+/// The first thing that is wrong with a request, or what was read of it.
 ///
 /// # Errors
 /// With the code that RFC 3261 names, or 400 with a phrase that says which header.
-pub fn request(message: &Message) -> Result<(), Fault> {
+pub fn request(message: &Message) -> Result<Checked<'_>, Fault> {
     if !message.version_is_good() {
         return Err(Fault::new(505, "Version Not Supported"));
     }
@@ -68,26 +77,24 @@ pub fn request(message: &Message) -> Result<(), Fault> {
     if message.repeats(&ONCE) {
         return Err(Fault::new(400, "Header Stands Twice"));
     }
-    if message.lists_at_most() > MAX_LIST && LISTS.iter().any(|name| too_long(message, *name)) {
-        return Err(Fault::new(513, "Message Too Large"));
-    }
     if message.bad_length {
         return Err(Fault::new(400, "Bad Content-Length"));
     }
-    if !message.list(Name::Via).all(|via| Via::parse(via).is_some()) || message.count(Name::Via) == 0 {
+    if each(message, Name::Via, "Bad Via", |via| Via::parse(via).is_some())? == 0 {
         return Err(Fault::new(400, "Bad Via"));
     }
     if message.call_id().is_empty() || message.call_id().iter().any(u8::is_ascii_whitespace) {
         return Err(Fault::new(400, "Missing Call-ID"));
     }
-    from_and_to(message)?;
-    match message.cseq() {
+    let from = party(message, Name::From).ok_or_else(|| Fault::new(400, "Bad From"))?;
+    let to = party(message, Name::To).ok_or_else(|| Fault::new(400, "Bad To"))?;
+    let cseq = match message.cseq() {
         None => return Err(Fault::new(400, "Bad CSeq")),
         Some((_, method)) if Some(&method) != message.method() => {
             return Err(Fault::new(400, "CSeq Does Not Match Method"));
         }
-        Some(_) => {}
-    }
+        Some((number, _)) => number,
+    };
     if message.header(Name::MaxForwards).is_some() && message.max_forwards().is_none() {
         return Err(Fault::new(400, "Bad Max-Forwards"));
     }
@@ -95,14 +102,14 @@ pub fn request(message: &Message) -> Result<(), Fault> {
         return Err(Fault::new(400, "Bad Expires"));
     }
     addresses(message)?;
-    match message.request_uri() {
+    let uri = match message.request_uri() {
         Err(_) => return Err(Fault::new(400, "Bad Request-URI")),
         Ok(uri) if uri.has_headers => return Err(Fault::new(400, "Bad Request-URI")), // section 19.1.1
         Ok(uri) if matches!(uri.scheme, Scheme::Other(_)) => {
             return Err(Fault::new(416, "Unsupported URI Scheme"));
         }
-        Ok(_) => {}
-    }
+        Ok(uri) => uri,
+    };
     if !matches!(message.method(), Some(Method::Ack | Method::Cancel)) {
         extensions(message)?;
     }
@@ -110,47 +117,52 @@ pub fn request(message: &Message) -> Result<(), Fault> {
         Some(Method::Invite) => {
             contact(message)?;
             session(message)?;
-            body(message)
+            body(message)?;
         }
         Some(Method::Update) => {
             session(message)?;
-            body(message)
+            body(message)?;
         }
-        _ => Ok(()),
+        _ => {}
     }
+    Ok(Checked { uri, from, to, cseq })
 }
 
-fn too_long(message: &Message, name: Name) -> bool {
-    message.headers(name).flat_map(|line| split(line, b',')).take(MAX_LIST + 1).count() > MAX_LIST
-}
-
-fn from_and_to(message: &Message) -> Result<(), Fault> {
-    for (name, fault) in [(Name::From, "Bad From"), (Name::To, "Bad To")] {
-        let good = message.header(name).is_some_and(|text| NameAddr::parse(text).is_ok_and(|a| tag_is_good(&a)));
-        if !good {
-            return Err(Fault::new(400, fault));
+/// Looks at each value of a list; how many there are.
+fn each<'a>(
+    message: &'a Message,
+    name: Name,
+    phrase: &'static str,
+    is_good: impl Fn(&'a [u8]) -> bool,
+) -> Result<usize, Fault> {
+    let mut count = 0;
+    for value in message.headers(name).flat_map(|line| split(line, b',')) {
+        count += 1;
+        if count > MAX_LIST {
+            return Err(Fault::new(513, "Message Too Large"));
+        }
+        if !is_good(value) {
+            return Err(Fault::new(400, phrase));
         }
     }
-    Ok(())
+    Ok(count)
 }
 
-/// A tag, if there is one, is a token (an empty `tag=` never passes [`super::parse::Params::are_good`]).
-fn tag_is_good(address: &NameAddr<'_>) -> bool {
-    address.params.get("tag").is_none_or(is_token)
+/// From or To.
+fn party(message: &Message, name: Name) -> Option<NameAddr<'_>> {
+    let address = NameAddr::parse(message.header(name)?).ok()?;
+    // A tag, if there is one, is a token (an empty `tag=` never passes [`super::parse::Params::are_good`]).
+    address.params.get("tag").is_none_or(is_token).then_some(address)
 }
 
 fn addresses(message: &Message) -> Result<(), Fault> {
     let expires_well = |contact: NameAddr<'_>| {
         contact.params.get("expires").is_none_or(|seconds| decimal(seconds, u64::from(u32::MAX)).is_some())
     };
-    let good = |contact: &[u8]| contact == b"*" || NameAddr::parse(contact).is_ok_and(expires_well);
-    if !message.list(Name::Contact).all(good) {
-        return Err(Fault::new(400, "Bad Contact"));
-    }
+    let contact = |contact: &[u8]| contact == b"*" || NameAddr::parse(contact).is_ok_and(expires_well);
+    each(message, Name::Contact, "Bad Contact", contact)?;
     for name in [Name::Route, Name::RecordRoute] {
-        if message.addresses(name).any(|a| a.is_err()) {
-            return Err(Fault::new(400, "Bad Route"));
-        }
+        each(message, name, "Bad Route", |route| NameAddr::parse(route).is_ok())?;
     }
     Ok(())
 }
@@ -220,7 +232,8 @@ pub fn response(message: &Message) -> bool {
         && message.cseq().is_some()
         && !message.call_id().is_empty()
         && !message.repeats(&ONCE)
-        && from_and_to(message).is_ok()
+        && party(message, Name::From).is_some()
+        && party(message, Name::To).is_some()
         && !message.bad_length
 }
 
@@ -235,7 +248,7 @@ mod tests {
 
     fn verdict(text: &str) -> u16 {
         let message = Message::parse(Bytes::copy_from_slice(text.as_bytes()), Framing::Datagram).expect(text);
-        request(&message).map_or_else(|fault| fault.code, |()| 200)
+        request(&message).map_or_else(|fault| fault.code, |_| 200)
     }
 
     fn with(more: &str) -> u16 {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::address::{BadAddress, NameAddr};
 use super::name::{Method, Name};
-use super::parse::{decimal, is_token, split, trim};
+use super::parse::{decimal, first_of, is_token, split, trim};
 use super::uri::{BadUri, Uri};
 use super::via::Via;
 
@@ -221,16 +221,6 @@ impl Message {
         names.iter().any(|name| self.index.repeats(*name))
     }
 
-    /// Upper bound of what [`Message::list`] would give for any name.
-    pub fn lists_at_most(&self) -> usize {
-        self.fields.len() + memchr::memchr_iter(b',', &self.bytes[..self.body.0 as usize]).count()
-    }
-
-    /// Upper bound of what [`Message::list`] would give without its limit.
-    pub fn list_at_most(&self, name: Name) -> usize {
-        self.headers(name).map(|line| 1 + memchr::memchr_iter(b',', line).count()).sum()
-    }
-
     /// Whether a list of tokens (Supported, Require, Allow) has this one, in any case.
     pub fn has_tag(&self, name: Name, tag: &str) -> bool {
         self.list(name).any(|item| item.eq_ignore_ascii_case(tag.as_bytes()))
@@ -387,8 +377,8 @@ enum Lines {
     Folded,
 }
 
-/// Finds the lines of the head, in one pass. `careful`: looks for stray control characters in every value; otherwise they
-/// are counted in the whole head, and where there are any, it is read again.
+/// Finds the lines of the head, in one pass. `careful`: looks for stray control characters in every value; otherwise
+/// they are only noticed, and where there are any, the head is read again.
 fn lines(bytes: &[u8], careful: bool) -> Result<Lines, Unreadable> {
     let mut head = Head {
         start: (0, 0),
@@ -464,35 +454,25 @@ fn has_stray_control(value: &[u8]) -> bool {
     memchr::memchr2_iter(b'\r', 0, value).any(|i| value[i] == b'\r' || i == 0 || value[i - 1] != b'\\')
 }
 
-/// Most names and their colons are within so many bytes.
-const NEAR: usize = 64;
-
 fn field(bytes: &[u8], from: usize, to: usize, careful: bool) -> Option<Field> {
-    // Looked for beyond the line's end: in many bytes it is found sooner than in few.
-    let near = &bytes[from..bytes.len().min(from + NEAR)];
-    let colon = match memchr::memchr(b':', near) {
-        Some(colon) => Some(colon).filter(|colon| from + colon < to),
-        None => memchr::memchr(b':', &bytes[from..to]),
-    }?;
     let line = &bytes[from..to];
     // RFC 3261 7.3.1 allows blanks before the colon.
-    let written = line[..colon].trim_ascii_end();
-    let name = Name::read(written);
+    let colon = first_of(line, b':')?;
+    let written = trim(&line[..colon]);
+    let name = match bytes[from..].first_chunk() {
+        Some(begin) => Name::at_start(begin, written.len()),
+        None => Name::read(written),
+    };
     if name == Name::Other && !is_token(written) {
         return None;
     }
-    let value = colon + 1;
-    if careful && has_stray_control(&line[value..]) {
+    let value = &line[colon + 1..];
+    if careful && has_stray_control(value) {
         return None;
     }
-    let trimmed = line[value..].trim_ascii_start();
-    let start = to - trimmed.len();
-    Some(Field {
-        name,
-        at: from as u32,
-        name_len: written.len() as u16,
-        value: span(start, start + trimmed.trim_ascii_end().len()),
-    })
+    let value = value.strip_prefix(b" ").unwrap_or(value);
+    let start = to - value.trim_ascii_start().len();
+    Some(Field { name, at: from as u32, name_len: written.len() as u16, value: span(start, start + trim(value).len()) })
 }
 
 #[cfg(test)]

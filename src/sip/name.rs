@@ -60,51 +60,104 @@ names! {
     ProxyAuthorization = "Proxy-Authorization";
 }
 
-/// A long name's place in [`SLOTS`], from its length and its ends in any case.
-const fn slot(text: &[u8]) -> Option<usize> {
-    let [first, .., last] = text else { return None };
-    let (first, last) = ((*first | 0x20) as usize, (*last | 0x20) as usize);
-    Some((first * 7 + last * 31 + text.len() * 5) % 256)
+/// The first bytes of a name in words, lower case, padded with zeros; and the bits in which another text may not differ.
+#[derive(Clone, Copy)]
+struct Key {
+    name: Name,
+    length: usize,
+    words: [u64; WORDS],
+    counts: [u64; WORDS],
 }
 
-const NONE: u8 = u8::MAX;
+/// In so many words every long name stands.
+const WORDS: usize = 3;
+const BYTES: usize = WORDS * 8;
 
-/// Every message has a score of names: they are looked up, not searched. Names that share a place stand side by side.
-const SLOTS: [[u8; 4]; 256] = {
-    let (mut slots, mut i) = ([[NONE; 4]; 256], 0);
+/// The word of the eight bytes from `at` on, the first one lowest.
+const fn word(bytes: &[u8; BYTES], at: usize) -> u64 {
+    let (mut word, mut i) = (0, 8);
+    while i > 0 {
+        i -= 1;
+        word = word << 8 | bytes[at + i] as u64;
+    }
+    word
+}
+
+/// The lowest `length` bytes of a word.
+const fn lowest(length: usize) -> u64 {
+    if length >= 8 { u64::MAX } else { (1 << (8 * length)) - 1 }
+}
+
+const fn key(name: Name, long: &str) -> Key {
+    let (text, mut bytes, mut i) = (long.as_bytes(), [0; BYTES], 0);
+    assert!(text.len() >= 2 && text.len() <= BYTES);
+    while i < text.len() {
+        bytes[i] = text[i].to_ascii_lowercase();
+        i += 1;
+    }
+    let mut key = Key { name, length: text.len(), words: [0; WORDS], counts: [0; WORDS] };
+    i = 0;
+    while i < WORDS {
+        let word = word(&bytes, i * 8);
+        // Letters alone have bit 6, and their case is bit 5; beside them names are made of hyphens.
+        let case = (word & u64::from_le_bytes([0x40; 8])) >> 1;
+        key.words[i] = word;
+        key.counts[i] = lowest(text.len().saturating_sub(i * 8)) & !case;
+        i += 1;
+    }
+    key
+}
+
+const FACTOR: u64 = 0x71e0_c07e_9e11_5e4b;
+
+/// A long name's place in [`SLOTS`], from its length and its first word in any case.
+const fn slot(first: u64, length: usize) -> usize {
+    let folded = (first | u64::from_le_bytes([0x20; 8])) & lowest(length);
+    // With this factor no two names share a place; a new name that does share one does not compile.
+    ((folded ^ length as u64).wrapping_mul(FACTOR) >> 56) as usize
+}
+
+/// Every message has a score of names: they are looked up, not searched.
+const SLOTS: [Key; 256] = {
+    let nothing = Key { name: Name::Other, length: 0, words: [0; WORDS], counts: [0; WORDS] };
+    let (mut slots, mut i) = ([nothing; 256], 0);
     while i < NAMES.len() {
-        let place = match slot(NAMES[i].1.as_bytes()) {
-            Some(place) => place,
-            None => panic!("a long name has two letters"),
-        };
-        let mut k = 0;
-        while slots[place][k] != NONE {
-            k += 1; // a fifth does not compile
-        }
-        slots[place][k] = i as u8;
+        let key = key(NAMES[i].0, NAMES[i].1);
+        let place = slot(key.words[0], key.length);
+        assert!(slots[place].length == 0, "two names share a place: take another FACTOR");
+        slots[place] = key;
         i += 1;
     }
     slots
 };
 
-/// In any case; without a way out in the middle, so that many bytes are compared at once.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let differ = |a: &u8, b: &u8| a.to_ascii_lowercase() ^ b.to_ascii_lowercase();
-    // As it stands in the RFCs, mostly.
-    a == b || a.len() == b.len() && a.iter().zip(b).fold(0, |all, (a, b)| all | differ(a, b)) == 0
-}
-
 impl Name {
     /// The name that stands before the colon, in any case, long or compact.
-    #[inline]
     pub fn read(text: &[u8]) -> Name {
-        if let [letter] = text {
-            let letter = letter.to_ascii_lowercase();
-            return NAMES.iter().find(|(_, _, short)| *short == Some(letter)).map_or(Name::Other, |(name, ..)| *name);
+        let mut bytes = [0; BYTES];
+        match bytes.get_mut(..text.len()) {
+            Some(begin) => begin.copy_from_slice(text),
+            None => return Name::Other,
         }
-        let Some(slot) = slot(text) else { return Name::Other };
-        let fits = |i: &&u8| same(NAMES[usize::from(**i)].1.as_bytes(), text);
-        SLOTS[slot].iter().take_while(|i| **i != NONE).find(fits).map_or(Name::Other, |i| NAMES[usize::from(*i)].0)
+        Name::at_start(&bytes, text.len())
+    }
+
+    /// As [`Name::read`], of the first `length` of these bytes; behind them may stand anything.
+    #[inline]
+    pub(super) fn at_start(bytes: &[u8; BYTES], length: usize) -> Name {
+        if length <= 1 {
+            return Name::short(bytes[0]).filter(|_| length == 1).unwrap_or(Name::Other);
+        }
+        let ([first, second, third], []) = bytes.as_chunks::<8>() else { return Name::Other };
+        let words = [first, second, third].map(|bytes| u64::from_le_bytes(*bytes));
+        let key = &SLOTS[slot(words[0], length)];
+        let differs = |i: usize| (words[i] ^ key.words[i]) & key.counts[i];
+        if key.length == length && differs(0) | differs(1) | differs(2) == 0 { key.name } else { Name::Other }
+    }
+
+    fn short(letter: u8) -> Option<Name> {
+        let letter = letter.to_ascii_lowercase();
+        NAMES.iter().find(|(_, _, short)| *short == Some(letter)).map(|(name, ..)| *name)
     }
 
     /// The long form.

@@ -3,7 +3,11 @@
 /// Without blanks and tabs at either end.
 #[inline]
 pub fn trim(text: &[u8]) -> &[u8] {
-    text.trim_ascii()
+    match text {
+        // Most texts have none.
+        [first, .., last] if *first > b' ' && *last > b' ' => text,
+        _ => text.trim_ascii(),
+    }
 }
 
 /// Of what a byte may be a part.
@@ -11,18 +15,21 @@ const TOKEN: u8 = 1;
 const HOST: u8 = 2;
 /// What a parameter's value may be made of beside tokens, where nothing in it needs care.
 const VALUE: u8 = 4;
-/// What a URI's user part may be made of, without a password and without escapes.
+/// What a URI's user part is made of nearly always: no password, no escapes, no parameters.
 const USER: u8 = 8;
+/// What a URI's parameters are made of nearly always.
+const PARAM: u8 = 16;
 
 const CLASS: [u8; 256] = {
     let (mut table, mut i) = ([0; 256], 0);
     while i < 256 {
         if (i as u8).is_ascii_alphanumeric() {
-            table[i] = TOKEN | HOST | VALUE | USER;
+            table[i] = TOKEN | HOST | VALUE | USER | PARAM;
         }
         i += 1;
     }
-    let (tokens, hosts, values, users) = (b"-.!%*_+`'~", b"-._", b"[]/:&$@", b"-_.!~*'()&=+$,;?/");
+    let (tokens, hosts, values, users) = (b"-.!%*_+`'~", b"-._", b"[]/:&$@", b"-_.!~*'()+");
+    let params = b"-.!%*_+`'~;=[]/:&$()";
     i = 0;
     while i < tokens.len() {
         table[tokens[i] as usize] |= TOKEN | VALUE;
@@ -43,6 +50,11 @@ const CLASS: [u8; 256] = {
         table[users[i] as usize] |= USER;
         i += 1;
     }
+    i = 0;
+    while i < params.len() {
+        table[params[i] as usize] |= PARAM;
+        i += 1;
+    }
     table
 };
 
@@ -50,6 +62,23 @@ const CLASS: [u8; 256] = {
 #[inline]
 fn run(text: &[u8], class: u8) -> usize {
     text.iter().position(|b| CLASS[usize::from(*b)] & class == 0).unwrap_or(text.len())
+}
+
+/// The first `byte`, where it is near: eight bytes at a time. (Far ones are [`memchr`]'s.)
+#[inline]
+pub fn first_of(text: &[u8], byte: u8) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let mut at = 0;
+    while let Some(word) = text[at..].first_chunk() {
+        let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
+        // The highest bit of each byte that is the same; above the first such byte it may be wrong.
+        let same = differs.wrapping_sub(ONES) & !differs & (ONES << 7);
+        if same != 0 {
+            return Some(at + same.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    text[at..].iter().position(|b| *b == byte).map(|i| at + i)
 }
 
 /// One `token`: at least one character, none of the separators.
@@ -74,6 +103,12 @@ pub fn host_length(text: &[u8]) -> usize {
 #[inline]
 pub fn user_length(text: &[u8]) -> usize {
     run(text, USER)
+}
+
+/// Length of a URI's plain parameters at the start.
+#[inline]
+pub fn params_length(text: &[u8]) -> usize {
+    run(text, PARAM)
 }
 
 /// A decimal number of at most `most`; no sign, no blank.
@@ -149,14 +184,30 @@ impl<'a> Params<'a> {
         })
     }
 
+    /// A parameter's value (empty for a flag), by its name in any case.
+    #[inline]
     pub fn get(self, name: &str) -> Option<&'a [u8]> {
+        let mut rest = self;
+        while let Some((written, value, after)) = rest.plain() {
+            if written.eq_ignore_ascii_case(name.as_bytes()) {
+                return Some(value);
+            }
+            rest = after;
+        }
+        if rest.0.is_empty() {
+            return None;
+        }
         self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
     /// Whether the text is parameters and nothing else: every part a token, with `=` and a non-empty value or without.
     #[inline]
     pub fn are_good(self) -> bool {
-        if self.are_plain() {
+        let mut rest = self;
+        while let Some((_, _, after)) = rest.plain() {
+            rest = after;
+        }
+        if rest.0.is_empty() {
             return true;
         }
         let Some(first) = trim(self.0).first() else { return true };
@@ -171,25 +222,23 @@ impl<'a> Params<'a> {
         })
     }
 
-    /// Parameters as nearly every peer writes them: without blanks and quotes, seen in one pass.
+    /// The first parameter, as nearly every peer writes it: without blanks and quotes; and those behind it. `None`: there is
+    /// none, or look more closely.
     #[inline]
-    fn are_plain(self) -> bool {
-        let mut rest = self.0;
-        while let [b';', after @ ..] = rest {
-            let name = token_length(after);
-            rest = &after[name..];
-            if let [b'=', value @ ..] = rest {
-                let length = run(value, VALUE);
-                if length == 0 {
-                    return false;
+    fn plain(self) -> Option<(&'a [u8], &'a [u8], Params<'a>)> {
+        let [b';', rest @ ..] = self.0 else { return None };
+        let (name, rest) = rest.split_at(token_length(rest));
+        let (value, rest) = match rest {
+            [b'=', rest @ ..] => {
+                let (value, rest) = rest.split_at(run(rest, VALUE));
+                if value.is_empty() {
+                    return None;
                 }
-                rest = &value[length..];
+                (value, rest)
             }
-            if name == 0 {
-                return false;
-            }
-        }
-        rest.is_empty()
+            rest => (&b""[..], rest),
+        };
+        (matches!(rest, [] | [b';', ..]) && !name.is_empty()).then_some((name, value, Params(rest)))
     }
 }
 
@@ -219,7 +268,7 @@ mod tests {
         assert_eq!(params.get("x"), Some(&b"q;r"[..]));
         assert!(params.are_good());
         assert!(Params(b";rport;received=[2001:db8::1];branch=z9hG4bK-1.a").are_good() && Params(b"").are_good());
-        assert!(!Params(b";a=b c").are_good() || !Params(b";a=b c").are_plain(), "what needs care is not plain");
+        assert!(Params(b";a=b c").plain().is_none(), "what needs care is not plain");
         assert!(!Params(b";;x").are_good() && !Params(b"x").are_good() && !Params(b";a=").are_good());
     }
 }

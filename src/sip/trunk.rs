@@ -5,6 +5,7 @@
 
 mod cidr;
 pub mod health;
+mod index;
 pub mod locate;
 pub mod number;
 pub mod tls;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use super::auth::{Algorithm, Credentials};
 use super::endpoint::{Transport, TrunkName};
 use super::registration;
+use index::Index;
 
 pub use cidr::{Bits, Cidr, NotANetwork};
 pub use written::{PasswordFrom, ReadPassword};
@@ -118,10 +120,10 @@ impl Trunk {
         self.tls.as_ref().is_some_and(|tls| tls.required)
     }
 
-    /// Whether `ip` is this trunk's: one of its networks, or one that calls of ours go to.
-    fn lists(&self, ip: Bits) -> bool {
-        self.addresses.iter().chain(&self.found).any(|net| net.contains(ip))
-            || self.outbound.iter().any(|peer| Cidr::host(peer.address.ip()).contains(ip))
+    /// What is this trunk's: its networks, and where calls of ours go.
+    fn networks(&self) -> impl Iterator<Item = Cidr> {
+        let called = self.outbound.iter().map(|peer| Cidr::host(peer.address.ip()));
+        self.addresses.iter().chain(&self.found).copied().chain(called)
     }
 }
 
@@ -146,12 +148,14 @@ impl Trunk {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trunks {
     list: Arc<Vec<Trunk>>,
+    index: Arc<Index>,
     pub unlisted: Unlisted,
 }
 
 impl Trunks {
     pub fn new(list: Vec<Trunk>, unlisted: Unlisted) -> Trunks {
-        Trunks { list: Arc::new(list), unlisted }
+        let index = Arc::new(Index::new(&list));
+        Trunks { list: Arc::new(list), index, unlisted }
     }
 
     /// With what is known of the names in them; trunks without names stay as they are.
@@ -162,7 +166,7 @@ impl Trunks {
         let located = |trunk: &Trunk| {
             if trunk.ways.is_empty() && trunk.listed.is_empty() { trunk.clone() } else { trunk.located(answers) }
         };
-        Trunks { list: Arc::new(self.list.iter().map(located).collect()), unlisted: self.unlisted }
+        Trunks::new(self.list.iter().map(located).collect(), self.unlisted)
     }
 
     /// Every name in them, once.
@@ -189,8 +193,7 @@ impl Trunks {
 
     /// The trunk that lists `ip`.
     pub fn at(&self, ip: IpAddr) -> Option<&Trunk> {
-        let ip = Bits::from(ip);
-        self.list.iter().find(|trunk| trunk.lists(ip))
+        self.list.get(self.index.at(Bits::from(ip))?)
     }
 
     pub fn get(&self, name: &str) -> Option<&Trunk> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::parse::{Params, host_length, is_token, trim, user_length};
+use super::parse::{Params, host_length, is_token, params_length, trim, user_length};
 
 /// A text that is not a URI of the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,9 +40,7 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// What the grammar forbids: no scheme, white space or `<>"` inside, bad escapes, bad host or port.
     pub fn parse(raw: &'a [u8]) -> Result<Uri<'a>, BadUri> {
-        if let [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', rest @ ..] = raw
-            && let Some(uri) = Uri::plain(raw, rest)
-        {
+        if let Some((uri, [])) = Uri::plain(raw) {
             return Ok(uri);
         }
         let colon = raw.iter().position(|b| *b == b':').ok_or(BadUri("no scheme"))?;
@@ -88,18 +86,23 @@ impl<'a> Uri<'a> {
     }
 
     /// `sip:` with or without a user of plain characters, a host name or IPv4 address, parameters: nearly every URI, read in
-    /// one pass. `None`: look more closely.
+    /// one pass, and what follows it. `None`: look more closely.
     #[inline]
-    fn plain(raw: &'a [u8], rest: &'a [u8]) -> Option<Uri<'a>> {
+    pub(super) fn plain(text: &'a [u8]) -> Option<(Uri<'a>, &'a [u8])> {
+        let [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', rest @ ..] = text else { return None };
         let (user, rest) = match rest.split_at(user_length(rest)) {
             (user, [b'@', rest @ ..]) if !user.is_empty() => (Some(user), rest),
-            (_, [b'@', ..]) => return None,
+            // A host; where an @ comes later, it does not end as it must.
             _ => (None, rest),
         };
-        let (host, port, params) = plain_host(rest)?;
-        // Without a user, an @ behind the host may still end one.
-        let is_plain = params.is_empty() || (is_visible(params) && !params.iter().any(|b| b"?@".contains(b)));
-        is_plain.then_some(Uri { raw, scheme: Scheme::Sip, user, host, port, params, has_headers: false })
+        let (host, port, rest) = plain_host(rest)?;
+        let (params, rest) = match rest {
+            [b';', ..] => rest.split_at(params_length(rest)),
+            rest => (&b""[..], rest),
+        };
+        let raw = &text[..text.len() - rest.len()];
+        let uri = Uri { raw, scheme: Scheme::Sip, user, host, port, params, has_headers: false };
+        matches!(rest, [] | [b'>', ..]).then_some((uri, rest))
     }
 
     fn sip(raw: &'a [u8], scheme: Scheme<'a>, rest: &'a [u8]) -> Result<Uri<'a>, BadUri> {
@@ -201,20 +204,24 @@ fn ipv6(text: &str) -> Option<Ipv6Addr> {
     text.parse().ok().or_else(|| text.replacen(":::", "::", 1).parse().ok())
 }
 
-/// Host, port and what follows, as nearly every peer writes them: a name or an IPv4 address without blanks, followed by
-/// nothing, parameters or headers. `None`: look more closely.
+/// Host, port and what follows, as nearly every peer writes them: a name or an IPv4 address without blanks, a number.
+/// `None`: look more closely.
 #[inline]
 pub(super) fn plain_host(text: &[u8]) -> Option<(&[u8], Option<u16>, &[u8])> {
-    let (host, mut rest) = text.split_at(host_length(text));
-    let mut port = None;
-    if let [b':', after @ ..] = rest {
-        let digits = after.iter().take(6).take_while(|b| b.is_ascii_digit()).count();
-        let value = after[..digits].iter().fold(0u32, |value, digit| value * 10 + u32::from(digit - b'0'));
-        port = Some(u16::try_from(value).ok().filter(|_| digits > 0)?);
-        rest = &after[digits..];
+    let (host, rest) = text.split_at(host_length(text));
+    if host.is_empty() {
+        return None;
     }
-    let ends = matches!(rest, [] | [b';' | b'?', ..]);
-    (ends && !host.is_empty()).then_some((host, port, rest))
+    let [b':', digits @ ..] = rest else { return Some((host, None, rest)) };
+    let (mut port, mut rest) = (0u32, digits);
+    while let [digit @ b'0'..=b'9', after @ ..] = rest
+        && port <= u32::from(u16::MAX)
+    {
+        port = port * 10 + u32::from(digit - b'0');
+        rest = after;
+    }
+    let port = u16::try_from(port).ok().filter(|_| rest.len() < digits.len())?;
+    Some((host, Some(port), rest))
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`; the host without brackets.

@@ -48,6 +48,7 @@ impl<'a> Via<'a> {
         let (transport, rest) = rest.split_at(token_length(rest));
         let rest = rest.strip_prefix(b" ").filter(|_| !transport.is_empty())?;
         let (host, port, params) = plain_host(rest)?;
+        // What is neither nothing nor a parameter is no good one either.
         let params = Params(params);
         params.are_good().then_some(Via { transport, host, port, params })
     }

@@ -50,16 +50,32 @@ impl Store {
         let rows = sqlx::query(sql).bind(millis(since)).bind(after).bind(limit).fetch_all(&mut *db).await;
         let mut list = Vec::new();
         for row in rows.map_err(|error| self.sort(&error))? {
-            let (call, keys) = self.call(&row)?;
-            let get = |column| row.try_get::<Option<String>, _>(column).map_err(|error| self.sort(&error));
-            let (journal, hints) = (get("journal")?, get("hints")?);
-            let hints = hints.map(|hints| known("hints", serde_json::from_str(&hints))).transpose()?;
-            let ticket = row.try_get::<Option<i64>, _>("ticket").map_err(|error| self.sort(&error))?;
-            let ticket = ticket.map(tickets::number).transpose()?;
-            let segments = self.segments_of(&mut db, call.id).await?;
-            list.push(Past { call, keys, segments, journal, ticket, hints });
+            list.push(self.past(&mut db, &row).await?);
         }
         Ok(list)
+    }
+
+    /// A call that is over.
+    pub async fn past_call(&self, id: CallId) -> Result<Option<Past>, Error> {
+        let sql = "SELECT c.*, t.id AS ticket, t.hints FROM calls c LEFT JOIN tickets t ON t.call = c.id
+                   WHERE c.id = ? AND c.ended IS NOT NULL";
+        let mut db = self.reader().await?;
+        let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(&mut *db).await;
+        match row.map_err(|error| self.sort(&error))? {
+            Some(row) => Ok(Some(self.past(&mut db, &row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn past(&self, db: &mut SqliteConnection, row: &SqliteRow) -> Result<Past, Error> {
+        let (call, keys) = self.call(row)?;
+        let get = |column| row.try_get::<Option<String>, _>(column).map_err(|error| self.sort(&error));
+        let (journal, hints) = (get("journal")?, get("hints")?);
+        let hints = hints.map(|hints| known("hints", serde_json::from_str(&hints))).transpose()?;
+        let ticket = row.try_get::<Option<i64>, _>("ticket").map_err(|error| self.sort(&error))?;
+        let ticket = ticket.map(tickets::number).transpose()?;
+        let segments = self.segments_of(db, call.id).await?;
+        Ok(Past { call, keys, segments, journal, ticket, hints })
     }
 
     /// The call is over; the first end stands.

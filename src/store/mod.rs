@@ -23,6 +23,7 @@ mod ballast;
 mod calls;
 mod error;
 mod incidents;
+mod matters;
 mod outbox;
 mod questions;
 mod readers;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use error::Error;
 pub use incidents::MOST_OPEN;
+pub use matters::{Counts, Gather, Gathered, MatterChange, MatterRow, Named, Refused, Reported};
 pub use questions::Unanswered;
 pub use rows::*;
 

@@ -159,6 +159,12 @@ pub struct Ticket {
     pub incident: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Number>,
+    /// The matter that it reports, with others; `None` until it was compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matter: Option<i64>,
+    /// The same caller's earlier ticket of the same matter (art. 11 (3)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<Number>,
 }
 
 /// Ids, and times as RFC 3339 in UTC.

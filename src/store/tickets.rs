@@ -205,6 +205,12 @@ impl Store {
                 .map_err(|error| self.sort(&error))?
                 .map(self::number)
                 .transpose()?,
+            matter: row.try_get("matter").map_err(|error| self.sort(&error))?,
+            repeats: row
+                .try_get::<Option<i64>, _>("repeats")
+                .map_err(|error| self.sort(&error))?
+                .map(self::number)
+                .transpose()?,
         })
     }
 }

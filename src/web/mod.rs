@@ -5,6 +5,7 @@
 
 mod health;
 pub mod incidents;
+mod matters;
 pub mod reload;
 mod trace;
 mod trunks;
@@ -66,6 +67,7 @@ pub fn router(shown: Shown) -> Router {
         .merge(trunks::routes())
         .merge(reload::routes())
         .merge(incidents::routes())
+        .merge(matters::routes())
         .with_state(shown)
 }
 

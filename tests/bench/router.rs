@@ -63,9 +63,8 @@ fn invite(more: usize) -> Bytes {
 fn route<'a>(trunks: &Trunks, lines: &'a Lines, from: IpAddr, bytes: Bytes) -> Option<&'a Line> {
     trunks.of(from)?;
     let message = Message::parse(bytes, Framing::Datagram).ok()?;
-    check::request(&message).ok()?;
-    let dialled = message.request_uri().ok()?.number();
-    let to = message.to().ok()?.uri.number();
+    let checked = check::request(&message).ok()?;
+    let (dialled, to) = (checked.uri.number(), checked.to.uri.number());
     let listed = |name| message.addresses(name).filter_map(|address| address.ok()?.uri.number()).collect::<Vec<_>>();
     lines.dialled(dialled.as_deref(), to.as_deref(), &listed(Name::Diversion), &listed(Name::HistoryInfo))
 }

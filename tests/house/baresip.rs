@@ -179,6 +179,12 @@ impl Phone {
         bytes.get(44..).unwrap_or_default().chunks_exact(2).map(sample).collect()
     }
 
+    /// How many samples that are.
+    pub fn received(&self) -> usize {
+        let length = fs::metadata(self.heard()).expect("baresip writes what it hears").len();
+        usize::try_from(length.saturating_sub(44) / 2).expect("a call, not a day")
+    }
+
     /// Ends the phone so that its files are complete.
     pub fn quit(&mut self) {
         self.command("quit", "");

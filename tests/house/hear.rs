@@ -13,14 +13,22 @@ pub fn read(path: &Path) -> Vec<f32> {
     pcm.samples.iter().map(|s| f32::from(*s) / 32768.0).collect()
 }
 
+/// Less energy than this is silence.
+const SOUND: f32 = 0.01;
+
+fn energy(samples: &[f32]) -> f32 {
+    samples.iter().map(|v| v * v).sum()
+}
+
 /// This much correlation is the same sound, whatever a codec did to it.
 pub const SAME: f32 = 0.9;
 
 /// Where `needle` first stands in `whole` (sample), or else where it fits best, and how well it fits there: the
-/// normalised correlation, 1 for the same.
+/// normalised correlation, 1 for the same. A needle without sound is not found: A-law's silence is a constant, which
+/// correlates with every other silence.
 pub fn find(whole: &[f32], needle: &[f32]) -> (usize, f32) {
     let length = needle.len();
-    if whole.len() < length || length == 0 {
+    if whole.len() < length || energy(needle) < SOUND {
         return (0, 0.0);
     }
     // Energy of any stretch of `whole` from running sums.
@@ -68,8 +76,10 @@ const PIECE: usize = SECOND / 4;
 pub fn heard(whole: &[f32], from: usize, part: &[f32]) -> (usize, f32) {
     let from = from.min(whole.len());
     let whole = &whole[from..];
-    let energy = |s: &[f32]| s.iter().map(|v| v * v).sum::<f32>();
-    let mut seconds: Vec<(usize, &[f32])> = part.chunks(SECOND).enumerate().map(|(i, c)| (i * SECOND, c)).collect();
+    // A prompt's last moments are short and nearly silent: they could be anywhere.
+    let long = |(start, c): &(usize, &[f32])| *start == 0 || c.len() > SECOND / 2;
+    let mut seconds: Vec<(usize, &[f32])> =
+        part.chunks(SECOND).enumerate().map(|(i, c)| (i * SECOND, c)).filter(long).collect();
     seconds.sort_by(|a, b| energy(b.1).total_cmp(&energy(a.1)));
     let places: Vec<(isize, f32)> = seconds
         .iter()

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses its part of it
 
 pub mod baresip;
+pub mod caller;
 pub mod carrier;
 pub mod certificates;
 pub mod dns;
@@ -18,7 +19,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -100,7 +101,8 @@ pub struct Daemon {
     pub tcp: SocketAddr,
     pub tls: Option<SocketAddr>,
     pub web: SocketAddr,
-    said: Option<mpsc::Receiver<String>>,
+    /// Behind a lock so that a test's threads may share the daemon.
+    said: Option<Mutex<mpsc::Receiver<String>>>,
     kept: Option<tempfile::TempDir>,
 }
 
@@ -206,7 +208,7 @@ impl Daemon {
         }
         let (sip, tcp) = (sip.expect("it said where SIP is"), tcp.expect("and on TCP"));
         let web = web.expect("it said where the console is");
-        Ok(Daemon { child, folder: folder.to_owned(), sip, tcp, tls, web, said: Some(said), kept: None })
+        Ok(Daemon { child, folder: folder.to_owned(), sip, tcp, tls, web, said: Some(Mutex::new(said)), kept: None })
     }
 
     /// `jiesu ARGS -c FOLDER`, which must end by itself.

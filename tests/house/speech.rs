@@ -81,3 +81,15 @@ pub fn say(text: &str, into: &Path) -> PathBuf {
     std::fs::write(&path, jiesu::audio::wav::bytes(&pcm, 8000)).expect("write");
     path
 }
+
+/// A question that nobody knew before, as the demonstration recogniser can hear it.
+pub fn question() -> String {
+    let (street, _) = one(STREETS);
+    format!("{street}{}{}号楼{}", one(ESTATES), 1 + draw(30), one(OTHERS))
+}
+
+/// The samples of what is said, 8 kHz.
+pub fn spoken(text: &str, into: &Path) -> Vec<i16> {
+    let wav = std::fs::read(say(text, into)).expect("spoken");
+    jiesu::audio::wav::read(&wav).expect("a WAV").to_8k()
+}

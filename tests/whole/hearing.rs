@@ -24,7 +24,7 @@ pub fn model() -> Option<PathBuf> {
 }
 
 /// Characters of `a` that are not in `b` in this order, and the other way round, as a share (CER).
-fn distance(a: &str, b: &str) -> f64 {
+pub fn distance(a: &str, b: &str) -> f64 {
     let letters = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
     let (a, b) = (letters(a), letters(b));
     jiesu::written::distance(&a, &b) as f64 / a.chars().count().max(1) as f64

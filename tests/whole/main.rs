@@ -4,6 +4,7 @@
 mod house;
 
 mod acceptance;
+mod answers;
 mod codecs;
 mod dialogs;
 mod durability;
@@ -17,11 +18,13 @@ mod kill;
 mod kinds;
 mod lines;
 mod manners;
+mod overheard;
 mod peers;
 mod reload;
 mod sipp;
 mod soak;
 mod softphone;
+mod states;
 mod surge;
 mod tls;
 mod trace;

@@ -132,6 +132,15 @@ fn the_ear_can_tell() {
     assert!(share < 0.3, "{share}");
     let (_, share) = hear::heard(&whole, end, &played);
     assert!(share < 0.3, "{share}");
+    // A short prompt after a pause: its own silence at the end is not looked for in the pause.
+    let short = prompt("en/transfer-failed");
+    let zero = 8.0 / 32_768.0;
+    let whole = [vec![zero; 6 * hear::SECOND], short.clone(), vec![zero; hear::SECOND]].concat();
+    let padded = [short.clone(), vec![zero; hear::SECOND]].concat();
+    for part in [&short, &padded] {
+        let (end, share) = hear::heard(&whole, 0, part);
+        assert!(share > 0.99 && end.abs_diff(6 * hear::SECOND + part.len()) < 10, "{share} at {end}");
+    }
 }
 
 #[test]

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::hearing::{luckily, model};
+use crate::house::caller::{Caller, telling};
 use crate::house::sipp::Run;
-use crate::house::{Daemon, Plan, draw, in_own_network};
+use crate::house::speech::{request, spoken};
+use crate::house::{Daemon, Plan, draw, has, in_own_network, skip};
 
 fn listed(daemon: &Daemon) -> Vec<Value> {
     let out = daemon.cli(&["incident", "list", "--all", "--json"]);
@@ -54,4 +57,56 @@ fn callers_from_there_are_added_by_one_key_and_linked_to_the_first_of_them() {
     let late = call("normal", &neighbour(3), 4);
     assert!(late["incident"].is_null(), "it was closed: {late:#}");
     assert_eq!(listed(&daemon)[0]["joined"], 2);
+}
+
+/// Nobody knows where they call from; the street that they name tells it.
+#[test]
+fn who_names_the_place_is_told_of_the_incident_there() {
+    let (Some(model), true) = (model(), has("espeak-ng")) else {
+        return skip("no recogniser for the synthetic voice, or no espeak-ng");
+    };
+    if !in_own_network("surge::who_names_the_place_is_told_of_the_incident_there") {
+        return;
+    }
+    let daemon = Daemon::start(&Plan { model: Some(model), ..telling(Plan::default()) });
+    daemon.wait_metric("jiesu_asr_models", 1.0);
+    let there = request(true);
+    let more = ["--place", there.street, "--until", "2099-01-01 00:00"];
+    let added = daemon.cli(&[&["incident", "add", "这里停水，正在抢修。"][..], &more].concat());
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    daemon.wait_metric("jiesu_incidents", 1.0);
+    let id = listed(&daemon)[0]["id"].clone();
+    let call = |text: &str, number: &str| {
+        let mut caller = Caller::dial(&daemon, number);
+        caller.at("request", 0);
+        caller.asked();
+        caller.say(&spoken(text, &daemon.folder.join(number)));
+        caller.until("answer", |line| line.contains("node incident-meant") || line.contains("node readback"));
+        let told = caller.told().iter().any(|line| line.contains("node incident-meant"));
+        // Yes to both: add me to it; it is as you say.
+        caller.press("1");
+        caller.until("ticket", |line| line.contains(" filed "));
+        caller.hang_up();
+        let tickets = daemon.tickets();
+        let ticket = tickets.iter().find(|ticket| ticket["caller"] == number).expect("its ticket").clone();
+        (told, ticket)
+    };
+    luckily(|round| {
+        let (told, ticket) = call(&there.text, &format!("1380000000{round}"));
+        if !told {
+            return Err(format!("said {}, heard {}", there.text, ticket["text"]));
+        }
+        assert_eq!(ticket["incident"], id, "{ticket:#}");
+        Ok(())
+    });
+    luckily(|round| {
+        let elsewhere = std::iter::repeat_with(|| request(true)).find(|other| other.district != there.district);
+        let text = elsewhere.expect("another district").text;
+        let (told, ticket) = call(&text, &format!("1370000000{round}"));
+        if told {
+            return Err(format!("said {text}, heard {}", ticket["text"]));
+        }
+        assert!(ticket["incident"].is_null(), "{ticket:#}");
+        Ok(())
+    });
 }

@@ -2,7 +2,9 @@
 //!
 //! Only an emergency is made of it. An utterance that raises none is forgotten, its file too: the caller may not have
 //! been told yet that the call is recorded (PIPL art. 17), and nobody asked. The one that does is kept before the rule
-//! runs, so that the ticket rests on it. Bounded: so many utterances a call, so many waiting for their text.
+//! runs, so that the ticket rests on it. What has no text when the call needs it (the caller hung up, the recogniser is
+//! behind) is left behind for intake, which hears it when it can. Bounded: so many utterances a call, so many waiting
+//! for their text.
 
 use std::time::Duration;
 
@@ -85,28 +87,26 @@ impl Session {
     pub(super) fn overheard_segment(&mut self, segment: Segment) {
         self.heard_nothing(segment.listen);
         self.ear.utterances += 1;
-        let looked_at = self.life == Life::Up
-            && segment.speech >= SHORTEST
-            && segment.error.is_none()
-            && self.ear.asked.len() < WAITING;
-        let Segment { listen, file, duration, .. } = &segment;
-        if looked_at {
+        if segment.speech < SHORTEST {
+            self.out.push_back(Output::Forget { file: segment.file });
+        } else if self.life == Life::Up && segment.error.is_none() && self.ear.asked.len() < WAITING {
+            let Segment { listen, file, duration, .. } = &segment;
             let (listen, file, duration) = (*listen, file.clone(), *duration);
             self.out.push_back(Output::Understand { listen, file, duration });
             self.ear.asked.push(segment);
         } else {
-            self.out.push_back(Output::Forget { file: file.clone() });
+            self.leave(segment);
         }
     }
 
     pub(super) fn overheard(&mut self, listen: u32, text: Option<String>, spoken: String) {
         let Some(at) = self.ear.asked.iter().position(|segment| segment.listen == listen) else { return };
         let segment = self.ear.asked.remove(at);
-        let Some(text) = text.filter(|text| self.life == Life::Up && self.interpreter.would_alarm(text, &spoken))
-        else {
+        let Some(text) = text.filter(|_| self.life == Life::Up) else { return self.leave(segment) };
+        if !self.interpreter.would_alarm(&text, &spoken) {
             self.out.push_back(Output::Forget { file: segment.file });
             return;
-        };
+        }
         let index = self.record.utterances.len();
         self.record.utterances.push(Utterance {
             listen,
@@ -120,10 +120,15 @@ impl Session {
         self.tell(ivr::Input::Overheard { text, spoken });
     }
 
-    /// The call is over: what still waits for its text is no emergency any more.
-    pub(super) fn forget_overheard(&mut self) {
+    /// The call is over: what still waits for its text may be an emergency all the same.
+    pub(super) fn leave_overheard(&mut self) {
         for segment in std::mem::take(&mut self.ear.asked) {
-            self.out.push_back(Output::Forget { file: segment.file });
+            self.leave(segment);
         }
+    }
+
+    fn leave(&mut self, segment: Segment) {
+        let Segment { listen, file, duration, .. } = segment;
+        self.out.push_back(Output::Leave { listen, file, duration });
     }
 }

@@ -106,17 +106,58 @@ fn a_ticket_under_way_is_filed_again_as_urgent() {
     assert_eq!(overhear_of(&outputs(&mut session)), None);
 }
 
+fn left(listen: u32) -> Output {
+    let Segment { file, duration, .. } = segment(listen, 900, SegmentEnd::Silence);
+    Output::Leave { listen, file, duration }
+}
+
 #[test]
-fn a_call_that_ends_forgets_what_nobody_understood() {
+fn what_nobody_has_understood_when_the_call_ends_is_left_for_intake() {
     let mut session = session();
     session.input(Input::Confirmed);
     let first = overhear_of(&outputs(&mut session)).expect("it listens");
-    spoke(&mut session, first);
+    let second = overhear_of(&spoke(&mut session, first)).expect("and goes on listening");
+    session.input(Input::Ended { why: "caller" });
+    outputs(&mut session);
+    // Its text comes in the moment in which the leg is being closed: too late for the call.
+    assert_eq!(text(&mut session, first, "着火了"), [left(first)]);
+    // Said with the last breath: the leg seals it as it closes.
+    session.input(Input::Segment(segment(second, 900, SegmentEnd::HungUp)));
+    session.input(Input::LegClosed);
+    let seen = outputs(&mut session);
+    assert!(seen.contains(&left(second)), "{seen:?}");
+    assert_eq!((files(&seen), seen.last()), (0, Some(&Output::Over { why: "caller" })));
+}
+
+#[test]
+fn what_still_waits_when_the_leg_is_closed_is_left_and_a_cough_is_not() {
+    let mut session = session();
+    session.input(Input::Confirmed);
+    let first = overhear_of(&outputs(&mut session)).expect("it listens");
+    let second = overhear_of(&spoke(&mut session, first)).expect("and goes on listening");
+    let mut cough = segment(second, 900, SegmentEnd::Silence);
+    cough.speech = Duration::from_millis(100);
+    let file = cough.file.clone();
+    session.input(Input::Segment(cough));
+    assert!(outputs(&mut session).contains(&Output::Forget { file }));
     session.input(Input::Ended { why: "caller" });
     session.input(Input::LegClosed);
     let seen = outputs(&mut session);
-    assert!(seen.contains(&Output::Forget { file: format!("{first}.wav").into() }), "{seen:?}");
-    assert_eq!((files(&seen), seen.last()), (0, Some(&Output::Over { why: "caller" })));
+    assert_eq!(seen.iter().filter(|output| matches!(output, Output::Leave { .. })).count(), 1, "{seen:?}");
+    assert!(seen.contains(&left(first)), "{seen:?}");
+}
+
+#[test]
+fn what_the_recogniser_had_no_time_for_is_left_too() {
+    let mut session = session();
+    session.input(Input::Confirmed);
+    let first = overhear_of(&outputs(&mut session)).expect("it listens");
+    let second = overhear_of(&spoke(&mut session, first)).expect("and goes on listening");
+    let third = overhear_of(&spoke(&mut session, second)).expect("and goes on listening");
+    // Two wait for their text: the third is not even asked for.
+    assert!(spoke(&mut session, third).contains(&left(third)));
+    session.input(Input::Overheard { listen: first, text: None, spoken: String::new() });
+    assert_eq!(outputs(&mut session), [left(first)]);
 }
 
 #[test]

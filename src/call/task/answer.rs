@@ -1,30 +1,34 @@
 //! One call from its INVITE to its last row: the session's inputs gathered, its outputs carried out.
 
 mod hearing;
+mod record;
+mod signalling;
+mod transfer;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::filing::{Heard, How, Matter};
-use crate::ivr::{By, Context, Delivery, Interpreter};
+use crate::ivr::{Context, Delivery, Interpreter};
 use crate::media::{Command as Audio, Connect, Event as AudioEvent, Leg, LegId, ListenLimits, Prompt};
 use crate::sdp;
-use crate::sip::{Command, Event, Reason};
-use crate::store::{CallRow, IncidentRow, SegmentRow};
+use crate::sip::{Command, Event};
+use crate::store::{CallRow, IncidentRow};
 
-use super::clerk::{Clerk, Done, Job};
+use super::clerk::{Clerk, Job};
 use super::early::Early;
 use super::invitation::Invitation;
 use super::spoken::Spoken;
 use super::{Desk, bridge, early, incident};
 use crate::call::diary::Diary;
-use crate::call::keys;
 use crate::call::session::{Input, Output, Session};
+
+pub(super) use signalling::reoffered;
+use signalling::{refuse, ringing};
+use transfer::joined;
 
 /// Answers of the call's helpers.
 enum Back {
@@ -69,6 +73,8 @@ struct Call<'a> {
     /// The interpreter's latest play: an older one that is rendered late is dropped.
     playing: Option<u32>,
     spoken: Spoken,
+    /// What the machine was saying over the utterances whose text was asked for: at most as many as a call overhears.
+    over_what: Vec<(u32, String)>,
     /// When the caller's last utterance, or key, had come whole.
     endpoint: Option<Instant>,
     /// How the caller is spoken to.
@@ -177,6 +183,7 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         joined: None,
         playing: None,
         spoken: Spoken::default(),
+        over_what: Vec::new(),
         endpoint: None,
         delivery: Delivery::default(),
         deadline: None,
@@ -191,43 +198,6 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
     call.live(&mut events).await;
     let Call { clerk, .. } = call;
     clerk.close().await;
-}
-
-async fn refuse(
-    desk: &Desk,
-    invitation: &Invitation,
-    code: u16,
-    reason: &'static str,
-    why: &'static str,
-    remedy: &str,
-) {
-    desk.refused(why, &invitation.trunk.as_str().into(), || remedy.to_owned());
-    let dialog = invitation.dialog;
-    let retry_after = (code == 503).then(|| desk.admission.retry_after());
-    if desk.sip.send(Command::Refuse { dialog, code, reason, retry_after }).await.is_err() {
-        tracing::debug!("SIP is stopping");
-    }
-}
-
-/// Lets it ring for the configured time. `false`: the caller gave up.
-async fn ringing(desk: &Desk, invitation: &Invitation, events: &mut mpsc::Receiver<Event>) -> bool {
-    if desk.config.ring.is_zero() {
-        return true;
-    }
-    if desk.sip.send(Command::Ring { dialog: invitation.dialog }).await.is_err() {
-        return false;
-    }
-    let until = tokio::time::Instant::now() + desk.config.ring;
-    loop {
-        match tokio::time::timeout_at(until, events.recv()).await {
-            Err(_) => return true,
-            Ok(Some(Event::Ended { .. }) | None) => {
-                metrics::counter!("jiesu_cancelled_total").increment(1);
-                return false;
-            }
-            Ok(Some(_)) => {}
-        }
-    }
 }
 
 impl Call<'_> {
@@ -269,76 +239,6 @@ impl Call<'_> {
         }
     }
 
-    async fn sip_event(&mut self, event: Option<Event>) -> Option<Input> {
-        match event {
-            Some(Event::Confirmed { sdp, .. }) => {
-                if self.offered && !self.take_answer(sdp) {
-                    // RFC 3261 13.3.1.4 / ATTACKS 13: an ACK without the answer that was due ends the call.
-                    self.hang_up(111, "Protocol error").await;
-                    return Some(Input::Ended { why: "no_answer_in_ack" });
-                }
-                Some(Input::Confirmed)
-            }
-            Some(Event::Reoffered { sdp, .. }) => {
-                self.reoffered(sdp).await;
-                None
-            }
-            Some(Event::Info { content_type, body, .. }) => {
-                // The leg knows whether the audio told of this key too.
-                if let Some(key) = keys::of_info(&content_type, &body) {
-                    self.audio(Audio::Key(key));
-                }
-                None
-            }
-            // A re-INVITE of ours that only keeps the session alive (RFC 4028); its answer may move the audio all the same.
-            Some(Event::AnsweredAgain { sdp: Some(sdp), .. }) => {
-                if !self.take_answer(Some(sdp)) {
-                    tracing::info!(call = %self.invitation.id, "the answer to our refresh cannot be used; the audio stays");
-                }
-                None
-            }
-            Some(Event::Referred { code, over, .. }) => {
-                if let Some(transfer) = &self.transfer {
-                    transfer.referred(code, over);
-                }
-                None
-            }
-            Some(Event::Ended { why, reason, .. }) => {
-                self.reason = reason.map(|reason| reason.to_string());
-                Some(Input::Ended { why: why.as_str() })
-            }
-            Some(_) => None,
-            None => {
-                self.signalled = false;
-                Some(Input::Ended { why: "stopping" })
-            }
-        }
-    }
-
-    fn take_answer(&mut self, sdp: Option<Bytes>) -> bool {
-        self.offered = false;
-        let Some(accepted) = sdp.and_then(|sdp| sdp::accept(&sdp, &self.ours).ok()) else { return false };
-        self.leg.command(Audio::Connect(Connect::from_sdp(&accepted, self.invitation.source))).is_ok()
-    }
-
-    async fn reoffered(&mut self, offer: Option<Bytes>) {
-        self.offered = offer.is_none();
-        let command = reoffered(&self.invitation, &self.leg, &mut self.ours, offer);
-        self.tell_sip(command).await;
-    }
-
-    /// A key, however it came.
-    fn keyed(&self, key: char) -> Option<Input> {
-        match &self.transfer {
-            Some(transfer) => {
-                transfer.digit(key);
-                // While it rings, keys may still be an emergency's.
-                transfer.rings().then_some(Input::Digit(key))
-            }
-            None => Some(Input::Digit(key)),
-        }
-    }
-
     fn audio_event(&mut self, event: Option<AudioEvent>) -> Option<Input> {
         match event {
             Some(AudioEvent::Digit(key)) => {
@@ -358,23 +258,6 @@ impl Call<'_> {
             Some(AudioEvent::Closed(_)) | None => {
                 self.hears = false;
                 Some(Input::LegClosed)
-            }
-        }
-    }
-
-    fn clerk_done(&mut self, done: Done) -> Option<Input> {
-        match done {
-            Done::Filed(Ok(number)) => {
-                metrics::counter!("jiesu_tickets_total").increment(1);
-                tracing::info!(call = %self.invitation.id, ticket = number, "filed");
-                self.desk.outbox.notify_one();
-                Some(Input::Filed { number })
-            }
-            Done::Filed(Err(_)) => Some(Input::FileFailed),
-            Done::Status(report) => Some(Input::Status(report)),
-            Done::Closed => {
-                self.over = true;
-                None
             }
         }
     }
@@ -434,6 +317,7 @@ impl Call<'_> {
             Output::StopListen => self.audio(Audio::StopListen),
             Output::Overhear { listen } => self.overhear(listen),
             Output::Understand { listen, file, duration } => self.understand(listen, file, duration),
+            Output::Leave { listen, file, duration } => self.leave(listen, &file, duration),
             Output::Forget { file } => hearing::forget(self.invitation.id, &file),
             Output::Question { said, answer } => {
                 let result = if answer.is_some() { "found" } else { "none" };
@@ -507,136 +391,10 @@ impl Call<'_> {
         }
     }
 
-    fn keep(&mut self, index: usize) {
-        let utterance = &self.session.record().utterances[index];
-        self.clerk.write(Job::Segment(SegmentRow {
-            call: self.invitation.id,
-            index: index as u32,
-            file: utterance.file.clone(),
-            duration: utterance.duration,
-            speech: utterance.speech,
-            text: utterance.text.clone(),
-            error: utterance.error.clone(),
-        }));
-    }
-
-    /// What the caller says may tell that a known incident concerns them; then the flow knows it before it goes on.
-    fn look_for_incident(&mut self, text: &str) {
-        if self.known.is_some() {
-            return;
-        }
-        let open = self.desk.incidents();
-        let Some(row) = incident::of_words(&open, &self.invitation.programme.places, text) else { return };
-        self.known = Some(row.clone());
-        let input = Input::Known(incident::spoken(row));
-        self.diary.input(self.answered.elapsed(), &input);
-        self.session.input(input);
-    }
-
-    fn matter(&self) -> Matter {
-        let record = self.session.record();
-        Matter {
-            call: self.invitation.id,
-            line: self.invitation.chosen.line.clone(),
-            caller: self.invitation.caller.clone(),
-            began: self.invitation.began,
-            topic: record.hints.topic.clone().or_else(|| self.invitation.chosen.topic.clone()),
-            category: record.hints.category.clone(),
-            kind: record.hints.kind.clone(),
-            urgency: record.hints.urgency.clone(),
-            keys: record.keys.clone(),
-            heard: record
-                .utterances
-                .iter()
-                .enumerate()
-                .map(|(index, u)| Heard {
-                    index: index as u32,
-                    file: u.file.clone(),
-                    duration: u.duration,
-                    text: u.text.clone(),
-                })
-                .collect(),
-            how: if record.confirmed { How::Confirmed } else { How::HungUp },
-        }
-    }
-
-    fn transfer(&mut self, target: &str, by: By) {
-        let (up, joined) = mpsc::channel(4); // a leg for each address of a trunk, one after the other
-        let passenger = bridge::Passenger {
-            by,
-            call: self.invitation.id,
-            dialog: self.invitation.dialog,
-            leg: self.leg.id(),
-            caller: self.invitation.caller.as_deref(),
-            withheld: self.invitation.withheld,
-            us: self.invitation.own_uri(),
-        };
-        match bridge::Transfer::start(self.desk, passenger, target, up) {
-            Ok((transfer, ended)) => {
-                self.transfer = Some(transfer);
-                // Only a bridge has a far leg that the caller's is joined to.
-                self.joined = (by == By::Bridge).then_some(joined);
-                let prompts = self.invitation.programme.speaker.ringback();
-                self.audio(Audio::Play { play: bridge::RINGBACK, prompts, barge_in: false });
-                self.transfers += 1;
-                let which = self.transfers;
-                self.back.spawn(async move { Back::Transferred { which, input: ended.await } });
-            }
-            Err(error) => {
-                tracing::warn!(call = %self.invitation.id, target, error, "transfer target cannot be called");
-                self.session.input(Input::TransferFailed { code: 404 });
-            }
-        }
-    }
-
-    /// The transfer's leg stands, or plays something before it does: the tone ends, the two hear each other.
-    fn bridge(&mut self, far: Option<LegId>) {
-        match far {
-            Some(far) => {
-                if let Some(transfer) = &mut self.transfer {
-                    transfer.joined();
-                }
-                self.session.input(Input::Joined);
-                self.audio(Audio::StopPlay);
-                self.audio(Audio::Bridge(far));
-            }
-            None => self.joined = None,
-        }
-    }
-
     fn audio(&self, command: Audio) {
         if self.leg.command(command).is_err() {
             metrics::counter!("jiesu_media_command_dropped_total").increment(1);
             tracing::error!(call = %self.invitation.id, "the media thread does not take commands");
-        }
-    }
-
-    /// BYE with its cause, in Q.850's numbers (RFC 3326).
-    async fn hang_up(&self, cause: u16, text: &str) {
-        let reason = Some(Reason::q850(cause, text).to_string());
-        self.tell_sip(Command::Hangup { dialog: self.invitation.dialog, reason }).await;
-    }
-
-    async fn tell_sip(&self, command: Command) {
-        if self.desk.sip.send(command).await.is_err() {
-            tracing::debug!(call = %self.invitation.id, "SIP is stopping");
-        }
-    }
-}
-
-/// Answers an offer in mid-call, or before the answer; without one ours is asked for.
-pub(super) fn reoffered(invitation: &Invitation, leg: &Leg, ours: &mut sdp::Ours, offer: Option<Bytes>) -> Command {
-    let dialog = invitation.dialog;
-    ours.version += 1;
-    let Some(offer) = offer else { return Command::AnswerAgain { dialog, sdp: sdp::offer(ours) } };
-    match sdp::answer_bytes(&offer, ours) {
-        Ok(answered) => match leg.command(Audio::Connect(Connect::from_sdp(&answered, invitation.source))) {
-            Ok(()) => Command::AnswerAgain { dialog, sdp: answered.sdp },
-            Err(_) => Command::RefuseAgain { dialog, code: 500 },
-        },
-        Err(error) => {
-            tracing::info!(call = %invitation.id, %error, "offer refused, the call goes on");
-            Command::RefuseAgain { dialog, code: 488 }
         }
     }
 }
@@ -645,14 +403,6 @@ pub(super) fn reoffered(invitation: &Invitation, leg: &Leg, ours: &mut sdp::Ours
 async fn at(deadline: Option<tokio::time::Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The far leg once it is to be heard, `None` when there will be no more; without a transfer it waits for ever.
-async fn joined(waiting: &mut Option<mpsc::Receiver<LegId>>) -> Option<LegId> {
-    match waiting {
-        Some(waiting) => waiting.recv().await,
         None => std::future::pending().await,
     }
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::audio::wav;
+use crate::call::left::{self, Left};
 use crate::id::CallId;
 use crate::intake::recovery;
 use crate::store::{CallRow, SegmentRow, Unsettled};
@@ -41,6 +42,94 @@ pub(super) async fn recordings(folder: PathBuf) -> Vec<PathBuf> {
         files
     };
     blocking(list).await.unwrap_or_default()
+}
+
+/// What was overheard and left behind, the oldest first.
+pub(super) async fn left(folder: PathBuf) -> Vec<Left> {
+    let list = move || {
+        let mut all: Vec<Left> = entries(&folder).iter().filter_map(|file| Left::read(file)).collect();
+        all.sort();
+        all
+    };
+    blocking(list).await.unwrap_or_default()
+}
+
+/// What was overheard in a call, in its own folder: the listens and their files.
+pub(super) async fn overheard(folder: PathBuf) -> Vec<(u32, PathBuf)> {
+    let list = move || {
+        let listen = |file: PathBuf| Some((left::listen_of(&file)?, file));
+        entries(&folder).into_iter().filter_map(listen).collect()
+    };
+    blocking(list).await.unwrap_or_default()
+}
+
+/// Moves a file, into a folder that may be new.
+pub(super) async fn carry(from: PathBuf, to: PathBuf) -> Result<(), String> {
+    told(move || {
+        to.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::rename(from, to)
+    })
+    .await
+}
+
+/// Gives a file a second name, where it is to stay. One that is there already is the same file.
+pub(super) async fn keep(from: PathBuf, to: PathBuf) -> Result<(), String> {
+    told(move || {
+        to.parent().map_or(Ok(()), fs::create_dir_all)?;
+        match fs::hard_link(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            done => done,
+        }
+    })
+    .await
+}
+
+/// A small text that goes with a recording; empty if there is none.
+pub(super) async fn text(file: PathBuf) -> String {
+    blocking(move || fs::read_to_string(file).unwrap_or_default()).await.unwrap_or_default()
+}
+
+/// Deletes what is there of these.
+pub(super) async fn forget(files: [PathBuf; 2]) {
+    let delete = move || {
+        for file in files {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, file = %file.display(), "what was overheard could not be deleted");
+                }
+                _ => {}
+            }
+        }
+    };
+    blocking(delete).await;
+}
+
+/// Deletes texts in `left/` whose recordings never came, of calls that began before `started` (Unix milliseconds).
+pub(super) async fn stray(folder: PathBuf, started: i64) {
+    let delete = move || {
+        for file in entries(&folder) {
+            let recording = file.with_extension("wav");
+            let old = Left::read(&recording).is_some_and(|left| left.call.millis() < started);
+            if old
+                && file != recording
+                && !recording.exists()
+                && let Err(error) = fs::remove_file(&file)
+            {
+                tracing::warn!(%error, file = %file.display(), "a stray file could not be deleted");
+            }
+        }
+    };
+    blocking(delete).await;
+}
+
+/// How long a recording is and how much of it is speech; its header is mended first. `None`: there is no sound in it.
+pub(super) async fn measured(file: PathBuf) -> Result<Option<(Duration, Duration)>, String> {
+    blocking(move || read(&file)).await.unwrap_or_else(|| Err("looking at it failed".to_owned()))
+}
+
+async fn told(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<(), String> {
+    let done = blocking(|| work().map_err(|error| error.to_string())).await;
+    done.unwrap_or_else(|| Err("the disk's task failed".to_owned()))
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

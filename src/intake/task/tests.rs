@@ -3,6 +3,8 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Mutex;
 
+mod left;
+
 use super::complete::{Pass, pass};
 use super::*;
 use crate::audio::{tone, wav};
@@ -68,6 +70,7 @@ async fn intake(folder: &Path, answers: Vec<Result<String, NotHeard>>) -> Intake
         hearing: Arc::new(Ear(Mutex::new(answers.into_iter().rev().collect()))),
         catalogue: Arc::default(),
         places: Arc::default(),
+        emergencies: Arc::new(Arc::default),
         topics: HashMap::from([("12319".into(), "城管".into())]),
         recordings: folder.join("recordings"),
         outbox: Arc::default(),

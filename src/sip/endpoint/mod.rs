@@ -320,7 +320,7 @@ impl Endpoint {
         };
         if message.is_request() {
             match check::request(&message) {
-                Ok(()) => self.request(now, flow, trunk, message),
+                Ok(_) => self.request(now, flow, trunk, message),
                 Err(fault) => self.fault(flow, &message, &fault),
             }
         } else if check::response(&message) {

@@ -7,16 +7,16 @@ use std::str::FromStr;
 /// A network: an address, and which of its bits count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cidr {
-    network: u128,
-    mask: u128,
-    v4: bool,
+    pub(super) network: u128,
+    pub(super) mask: u128,
+    pub(super) v4: bool,
 }
 
 /// An address, ready to be looked for in many networks.
 #[derive(Debug, Clone, Copy)]
 pub struct Bits {
-    bits: u128,
-    v4: bool,
+    pub(super) bits: u128,
+    pub(super) v4: bool,
 }
 
 impl From<IpAddr> for Bits {

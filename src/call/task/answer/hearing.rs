@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Back, Call};
 use crate::asr;
+use crate::call::left::{self, Left};
 use crate::call::task::clerk;
 use crate::id::CallId;
 use crate::media::{Command as Audio, ListenLimits};
@@ -33,6 +34,7 @@ impl Call<'_> {
     /// What was overheard, with what the machine was saying then.
     pub(super) fn understand(&mut self, listen: u32, file: PathBuf, duration: Duration) {
         let spoken = self.spoken.within(Instant::now(), duration);
+        self.over_what.push((listen, spoken.clone()));
         let text = self.text_of(file);
         self.back.spawn(async move { Back::Overheard { listen, text: text.await, spoken } });
     }
@@ -56,9 +58,28 @@ impl Call<'_> {
 
     /// Listens although nothing is asked.
     pub(super) fn overhear(&self, listen: u32) {
-        // No name of a recording that recovery would make a ticket of.
-        let file = self.recording(listen).with_file_name(format!("overheard-{listen}.wav"));
+        let file = self.recording(listen).with_file_name(left::overheard(listen));
         self.audio(Audio::Listen { listen, file, limits: OVERHEAR });
+    }
+
+    /// Hands what was overheard to intake. Where that fails the file stays in the call's folder, and the next start
+    /// finds it.
+    pub(super) fn leave(&self, listen: u32, file: &Path, duration: Duration) {
+        let before = self.over_what.iter().find(|(asked, _)| *asked == listen).map(|(_, spoken)| spoken.clone());
+        let spoken = before.unwrap_or_else(|| self.spoken.within(Instant::now(), duration));
+        let left = Left { call: self.invitation.id, listen };
+        let moved = || {
+            std::fs::create_dir_all(left::folder(&self.desk.recordings))?;
+            if !spoken.is_empty() {
+                std::fs::write(left.spoken(&self.desk.recordings), &spoken)?;
+            }
+            // The name of the recording comes last: what has it is whole.
+            std::fs::rename(file, left.recording(&self.desk.recordings))
+        };
+        metrics::counter!("jiesu_overheard_left_total").increment(1);
+        if let Err(error) = moved() {
+            tracing::error!(call = %self.invitation.id, %error, file = %file.display(), "what was overheard waits for the next start");
+        }
     }
 }
 

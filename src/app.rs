@@ -129,13 +129,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let intake = intake::task::Intake {
         store: store.clone(),
         hearing: Arc::new(asr.clone()),
-        catalogue: config.catalogue.clone(),
-        places: config.places.clone(),
-        emergencies: {
-            let desk = desk.clone();
-            Arc::new(move || desk.programme().emergencies.clone())
-        },
-        topics: topics(&config.lines),
+        guide: guide(desk.clone()),
         recordings: config.main.state_dir.join("recordings"),
         outbox,
     };
@@ -314,6 +308,19 @@ async fn join(name: &'static str, task: JoinHandle<()>) {
 }
 
 /// What each line is for, by its number.
+/// What new calls are understood by just then.
+fn guide(desk: Arc<Desk>) -> Arc<dyn Fn() -> intake::task::Guide + Send + Sync> {
+    Arc::new(move || {
+        let programme = desk.programme();
+        intake::task::Guide {
+            catalogue: programme.catalogue.clone(),
+            places: programme.places.clone(),
+            emergencies: programme.emergencies.clone(),
+            topics: topics(&programme.lines),
+        }
+    })
+}
+
 fn topics(lines: &crate::ivr::Lines) -> HashMap<String, String> {
     lines.lines().iter().filter_map(|line| Some((line.number.clone(), line.topic.as_ref()?.value.clone()))).collect()
 }

@@ -211,6 +211,10 @@ fn the_shipped_rules_take_what_people_shout_and_leave_what_they_complain_of() {
         ("threat", "再不解决就同归于尽"),
         ("medical", "有人受伤"),
         ("medical", "老人晕倒了没有呼吸"),
+        ("traffic", "我在环路上被追尾了"),
+        ("traffic", "前面两车相撞，堵住了"),
+        ("traffic", "有辆货车翻车了"),
+        ("medical", "追尾了，有人受伤"),
         // Both: gas goes first, because its first words are to go outside.
         ("gas", "煤气泄漏，着火了"),
     ] {
@@ -236,6 +240,10 @@ fn the_shipped_rules_take_what_people_shout_and_leave_what_they_complain_of() {
         "这是我们的救命钱",
         "去年小区里着火",
         "燃气公司漏装了一户",
+        "路口红绿灯坏了，容易发生交通事故",
+        "这条路天天堵车，电动车逆行差点追尾了",
+        "上个月在停车场被别人追尾的，保险怎么办理",
+        "肇事逃逸的案件什么时候有结果",
         "喂，你好",
         "",
     ] {

@@ -19,7 +19,7 @@ use crate::config::{self, Config};
 use crate::id::VersionId;
 use crate::store::{ActivationRow, ActivationState, Store};
 use crate::web::reload::{Answer, Ask, What};
-use crate::written::Fault;
+use crate::written::{Fault, Faults};
 
 /// How often is looked whether an activation is due.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
@@ -76,6 +76,23 @@ async fn kept(archive: &Archive, store: &Store, folder: &Path, number: i64) -> R
 /// # Errors
 /// Every fault, at the place that it would have in the folder.
 pub fn check(archive: &Archive, folder: &Path, files: &Files) -> Result<Config, Vec<Fault>> {
+    staged(archive, folder, files, config::load_with)
+}
+
+/// As [`check`], but flows that break a rule are taken: they are only looked at.
+///
+/// # Errors
+/// Every other fault.
+pub fn look(archive: &Archive, folder: &Path, files: &Files) -> Result<Config, Vec<Fault>> {
+    staged(archive, folder, files, config::look_with)
+}
+
+fn staged(
+    archive: &Archive,
+    folder: &Path,
+    files: &Files,
+    load: fn(&Path, &Path) -> Result<Config, Faults>,
+) -> Result<Config, Vec<Fault>> {
     let whole = |what: std::io::Error| {
         let place = crate::written::Place { file: folder.to_owned(), ..Default::default() };
         vec![Fault {
@@ -86,7 +103,7 @@ pub fn check(archive: &Archive, folder: &Path, files: &Files) -> Result<Config, 
         }]
     };
     let staged = archive.stage(files).map_err(whole)?;
-    config::load_with(folder, staged.folder()).map_err(|faults| {
+    load(folder, staged.folder()).map_err(|faults| {
         let mut faults = faults.sorted();
         for fault in &mut faults {
             if let Ok(inside) = fault.place.file.strip_prefix(staged.folder()) {

@@ -17,6 +17,8 @@ pub struct Diary {
     at: At,
     /// Utterances so far.
     segments: usize,
+    /// Words that nobody had asked for: kept only if they raise an emergency at once.
+    overheard: Option<String>,
 }
 
 /// What the caller is doing, as far as commands tell.
@@ -53,6 +55,11 @@ impl Diary {
 
     /// Before the session is told.
     pub fn input(&mut self, now: Duration, input: &Input) {
+        self.overheard = match input {
+            Input::Overheard { text, .. } => text.clone(),
+            Input::Recognised { index, text } if self.at != At::Said(*index) => text.clone(),
+            _ => None,
+        };
         let step = match input {
             Input::Digit(key) => Some(Step::Key { key: *key, early: matches!(self.at, At::Hears(_)) }),
             Input::PlayDone { play } => {
@@ -125,6 +132,11 @@ impl Diary {
             Output::Listen { listen, .. } => self.at = At::MaySpeak(*listen),
             Output::StopListen => self.at = At::Waits,
             Output::Recognise { index } => self.at = At::Said(*index),
+            Output::Emergency { .. } => {
+                if let Some(text) = self.overheard.take() {
+                    self.journal.add(now, Step::Overheard(text));
+                }
+            }
             Output::Transfer { target, .. } => self.journal.add(now, Step::Transfer(target.clone())),
             Output::Note(line) => {
                 if let Some(name) = line.strip_prefix("node ") {
@@ -158,6 +170,22 @@ mod tests {
         diary.output(now, &Output::Keep { index: 1 });
         diary.output(now, &Output::Note("node thanks".into()));
         assert_eq!(diary.journal().to_string(), "0 silence\n0 pending 1\n0 node thanks\n");
+    }
+
+    #[test]
+    fn of_what_is_overheard_only_an_emergency_is_written_down() {
+        let mut diary = Diary::default();
+        let heard = |text: &str| Input::Overheard { listen: OVERHEARD, text: Some(text.into()), spoken: String::new() };
+        let raised = || Output::Emergency { rule: "fire".into(), words: "着火".into() };
+        diary.input(Duration::from_secs(1), &heard("妈，饭好了吗"));
+        diary.input(Duration::from_secs(2), &Input::Digit('1'));
+        diary.output(Duration::from_secs(2), &raised()); // by the key
+        diary.input(Duration::from_secs(3), &heard("着火了"));
+        diary.output(Duration::from_secs(3), &Output::StopPlay);
+        diary.output(Duration::from_secs(3), &raised());
+        diary.input(Duration::from_secs(4), &Input::Recognised { index: 0, text: Some("楼上在冒烟".into()) });
+        diary.output(Duration::from_secs(4), &raised());
+        assert_eq!(diary.journal().to_string(), "2000 key 1\n3000 overheard 着火了\n4000 overheard 楼上在冒烟\n");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Exit;
+use super::stored;
 use super::ticket::{as_json, main, say, tame, time};
-use crate::store::{self, Store};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -90,13 +90,8 @@ fn unanswered(config: &Path, newest: u32, json: bool) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     super::runtime()?.block_on(async {
-        let store = match Store::look(&main.store, &main.state_dir).await {
-            Ok(store) => store,
-            Err(error @ store::Error::Missing(_)) => {
-                eprintln!("jiesu: {error}");
-                return say(if json { "[]\n" } else { "" });
-            }
-            Err(error) => return Err(error.into()),
+        let Some(store) = stored::look(&main).await? else {
+            return say(if json { "[]\n" } else { "" });
         };
         // Newest first: the first of each is the last time.
         let mut asked: BTreeMap<String, Asked> = BTreeMap::new();

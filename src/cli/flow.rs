@@ -1,8 +1,8 @@
 //! `jiesu flow`: look at a flow before anybody calls: as a tree, as a picture, in conversation, against its old version.
 
+mod diff;
 mod picture;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +11,6 @@ use anyhow::Context as _;
 use super::Exit;
 use super::ticket::say;
 use crate::config::{self, Config};
-use crate::ivr::change::{self, Version};
 use crate::ivr::coverage::Coverage;
 use crate::ivr::script::World;
 use crate::ivr::{Flow, script, show, sketch};
@@ -41,11 +40,12 @@ pub enum Command {
     },
     #[command(flatten)]
     Version(super::version::Command),
-    /// What changes for callers between two configuration folders, in plain Chinese. Exit 1 if anything does.
+    /// What changes for callers between two versions or folders, in plain Chinese. Exit 1 if anything does.
     Diff {
-        old: PathBuf,
-        new: PathBuf,
-        /// From when it will be so; stands before each line.
+        /// A version's number, `.` for the configuration folder, or another folder.
+        old: String,
+        new: String,
+        /// From when it will be so; stands before each line, instead of the time at which the new version is planned.
         #[arg(long, value_name = "TIME")]
         from: Option<String>,
     },
@@ -64,7 +64,7 @@ pub fn run(folder: &Path, command: &Command) -> anyhow::Result<Exit> {
         }),
         Command::Test { scripts, flow } => with(folder, flow, |config, flow| test(config, flow, scripts)),
         Command::Version(command) => super::version::run(folder, command),
-        Command::Diff { old, new, from } => diff(old, new, from.as_deref()),
+        Command::Diff { old, new, from } => diff::run(folder, old, new, from.as_deref()),
     }
 }
 
@@ -139,67 +139,4 @@ fn files(named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
-}
-
-/// Two folders against each other.
-fn diff(old: &Path, new: &Path, from: Option<&str>) -> anyhow::Result<Exit> {
-    let mut both = Vec::new();
-    for folder in [old, new] {
-        match config::load_to_look(folder) {
-            Ok(config) => both.push(config),
-            Err(faults) => {
-                eprint!("{faults}");
-                return Ok(Exit::Usage);
-            }
-        }
-    }
-    let [old, new] = both.as_slice() else { unreachable!("two folders were read") };
-    let lines = compared(old, new);
-    let from = from.map(|time| format!("从 {time} 起,")).unwrap_or_default();
-    if lines.is_empty() {
-        return say("市民不会察觉任何变化\n");
-    }
-    let text: String = lines.iter().map(|line| format!("{from}{line}\n")).collect();
-    say(&text)?;
-    Ok(Exit::No)
-}
-
-fn version<'a>(config: &'a Config, flow: &'a Flow) -> Version<'a> {
-    Version { flow, premises: config.proof.premises(flow) }
-}
-
-/// What changes for callers, line by line and flow by flow.
-fn compared(old: &Config, new: &Config) -> Vec<String> {
-    let mut lines = Vec::new();
-    let dialled = |config: &Config| -> BTreeMap<String, (String, Option<String>)> {
-        let greeting = |line: &crate::ivr::Line| line.greeting.as_ref().map(|text| text.value.clone());
-        config.lines.iter().map(|line| (line.number.clone(), (line.flow.value.clone(), greeting(line)))).collect()
-    };
-    let (before, after) = (dialled(old), dialled(new));
-    for (number, (flow, greeting)) in &after {
-        match before.get(number) {
-            None => lines.push(format!("新增线路 {number},按流程 {flow}")),
-            Some((was, _)) if was != flow => lines.push(format!("线路 {number} 改按流程 {flow}(原来 {was})")),
-            Some((_, was)) if was != greeting => {
-                let text = greeting.as_deref().unwrap_or("流程自己的问候语");
-                lines.push(format!("线路 {number} 的问候语改为「{text}」"));
-            }
-            Some(_) => {}
-        }
-    }
-    lines
-        .extend(before.keys().filter(|number| !after.contains_key(*number)).map(|number| format!("取消线路 {number}")));
-    let flows: std::collections::BTreeSet<&String> = old.flows.keys().chain(new.flows.keys()).collect();
-    for name in flows {
-        match (old.flows.get(name), new.flows.get(name)) {
-            (Some(was), Some(is)) => {
-                let changes = change::changes(version(old, was), version(new, is));
-                lines.extend(changes.into_iter().map(|change| format!("[{name}] {change}")));
-            }
-            (None, Some(_)) => lines.push(format!("新增流程 {name}")),
-            (Some(_), None) => lines.push(format!("取消流程 {name}")),
-            (None, None) => {}
-        }
-    }
-    lines
 }

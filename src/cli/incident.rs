@@ -9,10 +9,11 @@ use jiff::tz::TimeZone;
 
 use super::Exit;
 use super::reload::author;
+use super::stored;
 use super::ticket::{as_json, main, say, tame, time};
 use super::version::when;
 use crate::config::{self, Main};
-use crate::store::{self, IncidentRow, MOST_OPEN, Store};
+use crate::store::{IncidentRow, MOST_OPEN, Store};
 use crate::ticket::Number;
 use crate::web::incidents::fault;
 
@@ -170,13 +171,8 @@ fn known(config: &config::Config, name: &str) -> bool {
 }
 
 async fn list(main: &Main, json: bool, all: bool) -> anyhow::Result<Exit> {
-    let store = match Store::look(&main.store, &main.state_dir).await {
-        Ok(store) => store,
-        Err(error @ store::Error::Missing(_)) => {
-            eprintln!("jiesu: {error}");
-            return if json { say("[]\n") } else { Ok(Exit::Done) };
-        }
-        Err(error) => return Err(error.into()),
+    let Some(store) = stored::look(main).await? else {
+        return if json { say("[]\n") } else { Ok(Exit::Done) };
     };
     let rows = if all { store.all_incidents(LIST).await? } else { store.open_incidents(Timestamp::now()).await? };
     if json {

@@ -20,6 +20,7 @@ mod prompts;
 mod reload;
 mod replay;
 mod serve;
+mod stored;
 mod ticket;
 mod trace;
 mod transcribe;

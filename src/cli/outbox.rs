@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Exit;
+use super::stored;
 use super::ticket::{as_json, main, say, tame, time};
-use crate::store::{self, OutboxRow, OutboxState, Store};
+use crate::store::{OutboxRow, OutboxState, Store};
 use crate::ticket::Number;
 
 /// Rows read at a time.
@@ -37,16 +38,11 @@ pub fn run(config: &Path, command: &Command) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     super::runtime()?.block_on(async {
-        let look = match Store::look(&main.store, &main.state_dir).await {
-            Ok(store) => store,
-            Err(error @ store::Error::Missing(_)) => {
-                eprintln!("jiesu: {error}");
-                return match command {
-                    Command::List { json: true, .. } => say("[]\n"),
-                    _ => Ok(Exit::Done),
-                };
-            }
-            Err(error) => return Err(error.into()),
+        let Some(look) = stored::look(&main).await? else {
+            return match command {
+                Command::List { json: true, .. } => say("[]\n"),
+                _ => Ok(Exit::Done),
+            };
         };
         match command {
             Command::List { json, all } => list(&look, &main.zone, *json, *all).await,

@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::Exit;
-use super::ticket::{main, say, tame};
+use super::stored::console;
+use super::ticket::{say, tame};
 use super::trace::post;
 use crate::web::reload::Answer;
 
@@ -26,12 +27,9 @@ pub struct Arguments {
 }
 
 pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let at = match arguments.at {
-        Some(at) => at,
-        None => match main(config) {
-            Ok(main) => main.web.listen,
-            Err(exit) => return Ok(exit),
-        },
+    let at = match console(config, arguments.at) {
+        Ok(at) => at,
+        Err(exit) => return Ok(exit),
     };
     let answer = ask(at, None, &arguments.note)?;
     let answer = answer.with_context(|| format!("no daemon answers at {at} (web.listen)"))?;

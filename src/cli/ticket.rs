@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Exit;
+use super::stored;
 use crate::config::Main;
-use crate::store::{self, EventRow, Place, Store, Ticket};
+use crate::store::{EventRow, Place, Store, Ticket};
 use crate::ticket::{Event, How, Number, Text};
 
 /// Tickets read at a time.
@@ -52,17 +53,12 @@ pub fn run(config: &Path, command: &Command) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     super::runtime()?.block_on(async {
-        let store = match Store::look(&main.store, &main.state_dir).await {
-            Ok(store) => store,
-            Err(error @ store::Error::Missing(_)) => {
-                eprintln!("jiesu: {error}");
-                return match command {
-                    Command::List { json: true } => say("[]\n"),
-                    Command::List { json: false } => Ok(Exit::Done),
-                    _ => Ok(Exit::No),
-                };
-            }
-            Err(error) => return Err(error.into()),
+        let Some(store) = stored::look(&main).await? else {
+            return match command {
+                Command::List { json: true } => say("[]\n"),
+                Command::List { json: false } => Ok(Exit::Done),
+                _ => Ok(Exit::No),
+            };
         };
         match command {
             Command::List { json } => list(&store, &main.zone, *json).await,

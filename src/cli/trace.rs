@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::Exit;
-use super::ticket::{main, say, tame};
+use super::stored::console;
+use super::ticket::{say, tame};
 
 /// How long the daemon may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,12 +31,9 @@ pub struct Arguments {
 }
 
 pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let at = match arguments.at {
-        Some(at) => at,
-        None => match main(config) {
-            Ok(main) => main.web.listen,
-            Err(exit) => return Ok(exit),
-        },
+    let at = match console(config, arguments.at) {
+        Ok(at) => at,
+        Err(exit) => return Ok(exit),
     };
     let Arguments { call, full, numbers, .. } = arguments;
     let path = format!("/api/v1/trace?call={}&full={full}&numbers={numbers}", escaped(call));

@@ -13,11 +13,12 @@ use serde_json::json;
 
 use super::Exit;
 use super::reload::{ask, author, tell};
+use super::stored;
 use super::ticket::{as_json, main, say, tame, time};
 use crate::app;
 use crate::config::version::{Archive, Files};
 use crate::config::{self, Main};
-use crate::store::{self, ActivationRow, ActivationState, Store, VersionRow};
+use crate::store::{ActivationRow, ActivationState, Store, VersionRow};
 
 /// Rows that a list shows.
 const LIST: u32 = 10_000;
@@ -90,13 +91,8 @@ async fn open(main: &Main) -> anyhow::Result<Store> {
 }
 
 async fn versions(folder: &Path, main: &Main, json: bool) -> anyhow::Result<Exit> {
-    let store = match Store::look(&main.store, &main.state_dir).await {
-        Ok(store) => store,
-        Err(error @ store::Error::Missing(_)) => {
-            eprintln!("jiesu: {error}");
-            return if json { say("[]\n") } else { Ok(Exit::Done) };
-        }
-        Err(error) => return Err(error.into()),
+    let Some(store) = stored::look(main).await? else {
+        return if json { say("[]\n") } else { Ok(Exit::Done) };
     };
     let (rows, log) = (store.versions(LIST).await?, store.all_activations(LIST).await?);
     let running = store.last_activation().await?.map(|last| last.version);

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use crate::calendar::Calendar;
 use crate::ivr::prove::{self, Dialled, Finding, Limits, Premises, Spoken, Strictness};
-use crate::ivr::{Flow, Lines};
+use crate::ivr::{Flow, Lines, Rules};
 use crate::tts::library;
 use crate::written::{Fault, Faults};
 
@@ -23,6 +23,8 @@ pub struct Proof {
     pub findings: Vec<Finding>,
     /// The lines of each flow.
     lines: HashMap<String, Vec<Dialled>>,
+    /// What may be raised in every state of every flow.
+    rules: Arc<Rules>,
     calendar: Arc<Calendar>,
     today: Date,
 }
@@ -30,6 +32,7 @@ pub struct Proof {
 /// What it is proven from.
 pub struct Folder<'a> {
     pub flows: &'a HashMap<String, Arc<Flow>>,
+    pub rules: &'a Arc<Rules>,
     pub lines: &'a Lines,
     pub prompts: &'a HashMap<String, Vec<i16>>,
     pub texts: &'a HashMap<String, String>,
@@ -50,13 +53,19 @@ impl Proof {
             limits,
             findings: Vec::new(),
             lines,
+            rules: folder.rules.clone(),
             calendar: folder.calendar.clone(),
             today,
         };
         let mut flows: Vec<&Arc<Flow>> = folder.flows.values().collect();
         flows.sort_by_key(|flow| flow.name());
-        let findings: Vec<Finding> =
-            flows.into_iter().flat_map(|flow| prove::prove(flow, proof.premises(flow))).collect();
+        let mut findings: Vec<Finding> = Vec::new();
+        for finding in flows.into_iter().flat_map(|flow| prove::prove(flow, proof.premises(flow))) {
+            // What is wrong with an emergency itself is so in every flow.
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
         match proof.limits.flows {
             Strictness::Refuse => findings.iter().map(fault).for_each(|fault| faults.add(fault)),
             Strictness::Say => proof.findings = findings,
@@ -70,6 +79,7 @@ impl Proof {
             spoken: &self.spoken,
             limits: &self.limits,
             lines: self.lines.get(flow.name()).map_or(&[], Vec::as_slice),
+            rules: &self.rules,
             calendar: &self.calendar,
             today: self.today,
         }

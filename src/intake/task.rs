@@ -30,17 +30,24 @@ const BATCH: u32 = 50;
 /// How often calls without their ticket are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// What tickets are understood by, in the version that new calls follow.
+#[derive(Clone, Default)]
+pub struct Guide {
+    pub catalogue: Arc<Catalogue>,
+    pub places: Arc<Places>,
+    /// What of the words that were heard would have been an emergency.
+    pub emergencies: Arc<Rules>,
+    /// What each line is for, by its number: a hint for the classifier.
+    pub topics: HashMap<String, String>,
+}
+
 /// What intake works with.
 #[derive(Clone)]
 pub struct Intake {
     pub store: Store,
     pub hearing: Arc<dyn Hearing>,
-    pub catalogue: Arc<Catalogue>,
-    pub places: Arc<Places>,
-    /// The rules of `emergency.toml` as they are now.
-    pub emergencies: Arc<dyn Fn() -> Arc<Rules> + Send + Sync>,
-    /// What each line is for, by its number: a hint for the classifier.
-    pub topics: HashMap<String, String>,
+    /// Asked anew for each ticket: a reload counts for those that are still to be made or completed.
+    pub guide: Arc<dyn Fn() -> Guide + Send + Sync>,
     /// Where recordings are kept: `recordings/2026/11/24/CALL-ID/003.wav`.
     pub recordings: PathBuf,
     /// Told when the outbox has work.
@@ -194,12 +201,13 @@ async fn settle(intake: &Intake) -> usize {
 
 /// `true`: there is a new ticket.
 async fn settle_one(intake: &Intake, call: &Unsettled) -> Result<bool, Error> {
-    let Some(matter) = recovery::matter(call, intake.topics.get(&call.call.line).cloned()) else {
+    let guide = (intake.guide)();
+    let Some(matter) = recovery::matter(call, guide.topics.get(&call.call.line).cloned()) else {
         intake.store.settled(call.call.id).await?;
         return Ok(false);
     };
     let now = Timestamp::now();
-    let filed = filing::file(&intake.store, &intake.catalogue, &intake.places, &matter, now).await;
+    let filed = filing::file(&intake.store, &guide.catalogue, &guide.places, &matter, now).await;
     let filed = filed.map_err(|filing::FilingError::Store(error)| error)?;
     metrics::counter!("jiesu_tickets_recovered_total").increment(1);
     tracing::warn!(call = %matter.call, ticket = %filed.number, "recovered");

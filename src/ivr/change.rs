@@ -214,6 +214,7 @@ fn figures(old: Version<'_>, new: Version<'_>, lines: &mut Vec<String>) {
 mod tests {
     use super::*;
     use crate::calendar::Calendar;
+    use crate::ivr::Rules;
     use crate::ivr::prove::Limits;
     use crate::written::{Faults, Source};
 
@@ -234,9 +235,10 @@ mod tests {
         let before = Spoken { texts: [("thanks".to_owned(), "再见。".to_owned())].into(), ..Spoken::default() };
         let mut after = before.clone();
         after.texts.extend(prompt.map(|(id, text)| (id.to_owned(), text.to_owned())));
-        let (limits, calendar) = (Limits::default(), Calendar::default());
+        let (limits, rules, calendar) = (Limits::default(), Rules::default(), Calendar::default());
         let today = jiff::civil::date(2026, 1, 1);
-        let premises = |spoken| Premises { spoken, limits: &limits, lines: &[], calendar: &calendar, today };
+        let premises =
+            |spoken| Premises { spoken, limits: &limits, lines: &[], rules: &rules, calendar: &calendar, today };
         let version = |flow, spoken| Version { flow, premises: premises(spoken) };
         changes(version(&old, &before), version(&new, &after))
     }

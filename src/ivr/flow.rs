@@ -158,8 +158,10 @@ pub enum Kind<To> {
         go: To,
         failed: To,
     },
-    /// The caller's last ticket.
+    /// A ticket: the one whose number was keyed, else the caller's last.
     Status {
+        /// The variable that holds the number. One that is not set, or is empty, means the caller's last ticket.
+        number: Option<String>,
         found: Vec<Piece>,
         /// Said after `found` if the ticket is with a unit.
         unit: Vec<Piece>,

@@ -358,8 +358,10 @@ impl Interpreter {
                 self.rest(At::Filing, Some(STORE));
                 None
             }
-            Kind::Status { .. } => {
-                self.out.push_back(Output::LookUp);
+            Kind::Status { number, .. } => {
+                let keyed = number.as_ref().and_then(|name| self.variables.get(name));
+                let number = keyed.filter(|number| !number.is_empty()).cloned();
+                self.out.push_back(Output::LookUp { number });
                 self.rest(At::LookingUp, Some(STORE));
                 None
             }

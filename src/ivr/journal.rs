@@ -14,6 +14,7 @@
 //! 60000 filed              # or not-filed
 //! 60500 ticket 2611240000718 sent 朝外街道        # or no-ticket
 //! 60900 known 康邑园停水    # that a known incident concerns the caller
+//! 60950 overheard 着火了    # said while nothing was asked, and an emergency; what was none is not kept
 //! 61000 end caller         # the call is over, and why
 //! ```
 //! What a line of a later version says that is not known here is skipped.
@@ -48,6 +49,8 @@ pub enum Step {
     Talked,
     /// A known incident concerns the caller: what they hear of it.
     Known(String),
+    /// Words that nobody had asked for, and that raised an emergency.
+    Overheard(String),
     End(String),
 }
 
@@ -107,10 +110,16 @@ fn step<'a>(word: &str, first: Option<&'a str>, mut more: impl Iterator<Item = &
         ("transfer", Some(target)) => Step::Transfer(target.to_owned()),
         ("no-answer", Some(code)) => Step::NoAnswer(code.parse().ok()?),
         ("talked", None) => Step::Talked,
-        ("known", Some(first)) => Step::Known([first].into_iter().chain(more).collect::<Vec<_>>().join(" ")),
+        ("known", Some(first)) => Step::Known(rest(first, more)),
+        ("overheard", Some(first)) => Step::Overheard(rest(first, more)),
         ("end", Some(why)) => Step::End(why.to_owned()),
         _ => return None,
     })
+}
+
+/// What stands on the line, as one text.
+fn rest<'a>(first: &'a str, more: impl Iterator<Item = &'a str>) -> String {
+    [first].into_iter().chain(more).collect::<Vec<_>>().join(" ")
 }
 
 impl fmt::Display for Journal {
@@ -136,6 +145,7 @@ impl fmt::Display for Journal {
                 Step::NoAnswer(code) => write!(f, "no-answer {code}")?,
                 Step::Talked => f.write_str("talked")?,
                 Step::Known(text) => write!(f, "known {}", text.replace(['\n', '\r'], " "))?,
+                Step::Overheard(text) => write!(f, "overheard {}", text.replace(['\n', '\r'], " "))?,
                 Step::End(why) => write!(f, "end {why}")?,
             }
             f.write_str("\n")?;
@@ -166,6 +176,7 @@ mod tests {
             any::<u16>().prop_map(Step::NoAnswer),
             Just(Step::Talked),
             "[a-z]{1,4} ?[a-z]".prop_map(Step::Known),
+            "[a-z]{1,4} ?[a-z]".prop_map(Step::Overheard),
             "[a-z_]{1,8}".prop_map(Step::End),
         ]
     }

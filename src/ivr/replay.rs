@@ -87,7 +87,7 @@ pub fn happened(recorded: &Recorded, hints: Hints) -> Outcome {
             // After the end the ticket is the rule's, not the flow's.
             Step::End(_) => break,
             Step::Filed => filed = true,
-            Step::Key { .. } | Step::Said(_) | Step::Pending(_) => did = true,
+            Step::Key { .. } | Step::Said(_) | Step::Pending(_) | Step::Overheard(_) => did = true,
             _ => {}
         }
     }
@@ -132,6 +132,14 @@ enum Act {
     },
     Words(Heard),
     Silence,
+    /// Said into a prompt, a menu or a ringing tone; placed as an early key is.
+    Shout {
+        text: String,
+        /// A target was ringing.
+        rang: bool,
+        nodes: usize,
+        answers: usize,
+    },
     /// Not the caller's: what became known of them at this point.
     Known(String),
 }
@@ -211,6 +219,11 @@ impl Walk {
                 Step::Pending(_) => acts.push_back(Act::Words(Heard::Pending)),
                 Step::Said(index) => acts.push_back(Act::Words(words(index).map_or(Heard::Pending, Heard::Text))),
                 Step::Known(text) => acts.push_back(Act::Known(text.clone())),
+                Step::Overheard(text) => {
+                    acts.push_back(Act::Shout { text: text.clone(), rang, nodes: before, answers: given });
+                    // The target is not called any longer.
+                    rang = false;
+                }
                 Step::Silence => acts.push_back(Act::Silence),
                 Step::Filed => answers.filings.push_back(true),
                 Step::NotFiled => answers.filings.push_back(false),
@@ -264,7 +277,7 @@ impl Walk {
                     self.file_hints = hints;
                     self.files += 1;
                 }
-                Output::LookUp => self.awaits = Awaits::Ticket,
+                Output::LookUp { .. } => self.awaits = Awaits::Ticket,
                 Output::Transfer { target, .. } => {
                     self.out.targets.push(target);
                     self.awaits = Awaits::Talk;
@@ -295,6 +308,11 @@ impl Walk {
         }
         match self.awaits {
             Awaits::Prompt(play) => match self.acts.front() {
+                Some(Act::Shout { rang: false, nodes, answers, .. })
+                    if self.entered >= *nodes && self.given >= *answers =>
+                {
+                    self.shout();
+                }
                 Some(Act::Key { early: true, nodes, answers, .. })
                     if self.entered >= *nodes && self.given >= *answers =>
                 {
@@ -326,6 +344,7 @@ impl Walk {
                     self.out.guessed = true;
                     self.late();
                 }
+                Some(Act::Shout { .. }) => self.shout(),
                 Some(Act::Known(_)) | None => return self.nothing_more(),
             },
             Awaits::Words => match self.acts.pop_front() {
@@ -339,6 +358,13 @@ impl Walk {
                     self.entered = 0;
                     self.awaits = Awaits::Keys;
                     self.input(Input::NoInput);
+                }
+                // Here they are listened to.
+                Some(Act::Shout { text, .. }) => {
+                    self.did = true;
+                    self.entered = 0;
+                    self.awaits = Awaits::Keys;
+                    self.input(Input::Heard(Heard::Text(text)));
                 }
                 Some(key) => {
                     self.acts.push_front(key);
@@ -354,6 +380,9 @@ impl Walk {
                 self.given += 1;
                 self.entered = 0;
                 self.input(Input::Status(report));
+            }
+            Awaits::Talk if matches!(self.acts.front(), Some(Act::Shout { answers, .. }) if self.given >= *answers) => {
+                self.shout();
             }
             Awaits::Talk => match self.answers.talks.pop_front() {
                 Some(Step::Talked) => {
@@ -389,6 +418,14 @@ impl Walk {
                 self.input(Input::Known(Incident { text, ..Incident::default() }));
             }
         }
+    }
+
+    /// Whether it is an emergency is up to the rules: a flow without one hears nothing.
+    fn shout(&mut self) {
+        let Some(Act::Shout { text, .. }) = self.acts.pop_front() else { return };
+        self.did = true;
+        self.entered = 0;
+        self.input(Input::Overheard { text, spoken: String::new() });
     }
 
     fn press(&mut self) {

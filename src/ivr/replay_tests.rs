@@ -91,9 +91,38 @@ fn a_transfer_that_nobody_took_is_not_taken_in_the_replay() {
     assert_eq!(run(&World::default(), &flow(SHIPPED), &taken).end, End::Human);
 }
 
+/// The shipped emergencies.
+fn watched() -> World {
+    let faults = Faults::default();
+    let rules = Source::new("emergency.toml", include_str!("../../config/emergency.toml"));
+    let rules = Arc::new(crate::ivr::Rules::read(&rules, &faults));
+    assert!(faults.is_empty(), "{faults}");
+    World { rules, ..World::default() }
+}
+
+#[test]
+fn what_was_overheard_raises_its_emergency_again_or_another_or_none() {
+    let journal = "0 node greeting\n0 node notice\n2000 overheard 楼上着火了\n2010 filed\n9000 transfer sip:119@127.0.0.1:5061\n\
+        40000 talked\n41000 end flow\n";
+    let call = recorded(journal, &[]);
+    let outcome = run(&watched(), &flow(SHIPPED), &call);
+    assert!(outcome.same(&happened(&call, outcome.hints.clone())) && !outcome.guessed, "{outcome:#?}");
+    assert_eq!((outcome.end, outcome.hints.topic.as_deref()), (End::Human, Some("火灾")));
+    // The rule is gone: nobody hears the shout, and the talk with the fire brigade never comes about.
+    let deaf = run(&World::default(), &flow(SHIPPED), &call);
+    assert!(deaf.targets != outcome.targets && !deaf.same(&outcome), "{deaf:#?}");
+    // While a target rings the call leaves the flow, too.
+    let ringing = "0 node greeting\n900 key !0\n900 node operator\n4000 transfer sip:operator@127.0.0.1:5061\n\
+        6000 overheard 着火了\n6010 filed\n9000 transfer sip:119@127.0.0.1:5061\n40000 talked\n41000 end flow\n";
+    let call = recorded(ringing, &[]);
+    let outcome = run(&watched(), &flow(SHIPPED), &call);
+    assert!(outcome.same(&happened(&call, outcome.hints.clone())) && !outcome.guessed, "{outcome:#?}");
+}
+
 /// A caller by lot, walked through a flow and written down as the daemon would.
-fn lived(flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
-    let mut interpreter = Interpreter::new(flow.clone(), Context::default());
+fn lived(world: &World, flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
+    let mut interpreter = Interpreter::new(flow.clone(), Context::default()).watch(world.rules.clone());
+    let mut shouted = None;
     let mut journal = Journal::default();
     let (mut words, mut outcome) = (Vec::new(), Outcome::default());
     let (mut awaits, mut files, mut over) = (Awaits::Keys, 0, false);
@@ -109,13 +138,19 @@ fn lived(flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
                 Output::StopPlay | Output::StopListen => awaits = Awaits::Keys,
                 Output::Listen { .. } | Output::Record { .. } => awaits = Awaits::Words,
                 Output::File { hints, .. } => (files, outcome.hints) = (files + 1, hints),
-                Output::LookUp => awaits = Awaits::Ticket,
+                Output::LookUp { .. } => awaits = Awaits::Ticket,
                 Output::Transfer { target, .. } => {
                     journal.add(Duration::from_millis(now), Step::Transfer(target.clone()));
                     outcome.targets.push(target);
                     awaits = Awaits::Talk;
                 }
                 Output::Hangup => over = true,
+                Output::Emergency { .. } => {
+                    if let Some(text) = shouted.take() {
+                        journal.add(Duration::from_millis(now), Step::Overheard(text));
+                        did = true;
+                    }
+                }
                 Output::Note(note) => {
                     if let Some(name) = note.strip_prefix("node ") {
                         journal.add(Duration::from_millis(now), Step::Node(name.to_owned()));
@@ -140,6 +175,7 @@ fn lived(flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
             }
         };
         let key = char::from(b"0123456789*#"[usize::from(lot / 16) % 12]);
+        shouted = None;
         let mut add = |step| journal.add(Duration::from_millis(now), step);
         input = match (awaits, lot % 16) {
             _ if files > 0 => {
@@ -148,6 +184,11 @@ fn lived(flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
                 add(if good { Step::Filed } else { Step::NotFiled });
                 filed |= good;
                 if good { Input::Filed { number: REPLAYED.into() } } else { Input::FileFailed }
+            }
+            (Awaits::Prompt(_) | Awaits::Keys | Awaits::Talk, 15) => {
+                let text = if lot < 128 { "着火了" } else { "救命啊" }.to_owned();
+                shouted = Some(text.clone());
+                Input::Overheard { text, spoken: String::new() }
             }
             (Awaits::Prompt(play), 0..10) => {
                 awaits = Awaits::Keys;
@@ -198,8 +239,9 @@ proptest! {
     #[test]
     fn any_call_replays_as_it_went(lots in proptest::collection::vec(any::<u8>(), 0..120)) {
         let flow = flow(SHIPPED);
-        let (call, lived) = lived(&flow, &lots);
-        let replayed = run(&World::default(), &flow, &call);
+        let world = watched();
+        let (call, lived) = lived(&world, &flow, &lots);
+        let replayed = run(&world, &flow, &call);
         prop_assert_eq!(replayed.end, lived.end, "{}", call.journal);
         prop_assert_eq!(&replayed.targets, &lived.targets, "{}", call.journal);
         prop_assert_eq!(&replayed.nodes, &lived.nodes, "{}", call.journal);
@@ -208,8 +250,8 @@ proptest! {
 
     /// Whatever was recorded, a replay ends.
     #[test]
-    fn any_journal_is_replayed_to_an_end(text in "(?s)([0-9]{1,4} (key !?[0-9*#]|said 0|pending 1|silence|filed|talked|end caller)\n){0,60}") {
+    fn any_journal_is_replayed_to_an_end(text in "(?s)([0-9]{1,4} (key !?[0-9*#]|said 0|pending 1|silence|filed|talked|overheard 着火了|end caller)\n){0,60}") {
         let call = recorded(&text, &["人工"]);
-        run(&World::default(), &flow(SHIPPED), &call);
+        run(&watched(), &flow(SHIPPED), &call);
     }
 }

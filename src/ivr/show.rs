@@ -184,6 +184,7 @@ pub fn act(flow: &Flow, id: NodeId) -> String {
         Kind::Hours { .. } => "看开放时间".to_owned(),
         Kind::File { .. } => "登记工单".to_owned(),
         Kind::Answer { .. } => "回答咨询".to_owned(),
+        Kind::Status { number: Some(number), .. } => format!("查询工单〈{number}〉"),
         Kind::Status { .. } => "查询最近的工单".to_owned(),
         Kind::Queue { name, .. } => format!("排队等候 {name}"),
         Kind::Transfer { target, .. } => format!("转接 {}", desk(target)),
@@ -226,6 +227,7 @@ impl Flow {
 mod tests {
     use super::*;
     use crate::calendar::Calendar;
+    use crate::ivr::Rules;
     use crate::ivr::prove::{Dialled, Limits};
     use crate::written::{Faults, Source};
 
@@ -270,10 +272,11 @@ say = "hello"
             texts: texts.map(|(id, text)| (id.to_owned(), text.to_owned())).into(),
             lengths: [("hello".to_owned(), Duration::from_millis(1250))].into(),
         };
-        let (limits, calendar) = (Limits::default(), Calendar::default());
+        let (limits, rules, calendar) = (Limits::default(), Rules::default(), Calendar::default());
         let lines = [Dialled { line: "12319".to_owned(), greeting: None }];
         let today = jiff::civil::date(2026, 1, 1);
-        let premises = Premises { spoken: &spoken, limits: &limits, lines: &lines, calendar: &calendar, today };
+        let premises =
+            Premises { spoken: &spoken, limits: &limits, lines: &lines, rules: &rules, calendar: &calendar, today };
         let expected = "流程 f
 线路:12319
 到人工:熟悉按键的 1.3 秒,听完提示的 19 秒;一直无应答的最长 19 秒;菜单最深 1 层

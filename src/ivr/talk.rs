@@ -114,7 +114,7 @@ pub enum Heard {
     Pending,
 }
 
-/// The caller's last ticket.
+/// A ticket that was looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusReport {
     pub number: String,
@@ -147,7 +147,7 @@ pub enum Input {
         number: String,
     },
     FileFailed,
-    /// The answer to [`Output::LookUp`]; `None`: this caller has no ticket.
+    /// The answer to [`Output::LookUp`]; `None`: there is no such ticket.
     Status(Option<StatusReport>),
     /// Nobody took the transferred call; `code` is SIP's.
     TransferFailed {
@@ -199,8 +199,10 @@ pub enum Output {
         hints: Hints,
         confirmed: bool,
     },
-    /// Look up the caller's last ticket; answered by [`Input::Status`].
-    LookUp,
+    /// Look up the ticket of this number, or the caller's last one; answered by [`Input::Status`].
+    LookUp {
+        number: Option<String>,
+    },
     /// Put the call through to a SIP address.
     Transfer {
         target: String,

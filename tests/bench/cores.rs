@@ -14,8 +14,8 @@ use jiesu::catalogue::Places;
 use jiesu::catalogue::text::Text;
 use jiesu::classify::summary::summarise;
 use jiesu::classify::{Understood, place};
-use jiesu::ivr::Flow;
 use jiesu::ivr::prove::{Dialled, Limits, Premises, Spoken, prove};
+use jiesu::ivr::{Flow, Rules};
 use jiesu::rtp::packet::Packet;
 use jiesu::sdp::crypto::Master;
 use jiesu::sdp::{self, Codec, Ours, Terms};
@@ -107,11 +107,12 @@ fn flow_proof(c: &mut Criterion) {
     let faults = Faults::default();
     let calendar = Source::new("2026.toml", include_str!("../../config/calendar/2026.toml"));
     let calendar = Calendar::read(&[calendar], &faults);
-    let (spoken, limits) = (Spoken::default(), Limits::default());
+    let (spoken, limits, rules) = (Spoken::default(), Limits::default(), Rules::default());
     let lines: Vec<Dialled> =
         (12300..12325).map(|line| Dialled { line: line.to_string(), greeting: Some(format!("line-{line}")) }).collect();
     let today = jiff::civil::date(2026, 1, 1);
-    let premises = Premises { spoken: &spoken, limits: &limits, lines: &lines, calendar: &calendar, today };
+    let premises =
+        Premises { spoken: &spoken, limits: &limits, lines: &lines, rules: &rules, calendar: &calendar, today };
     for (name, text) in [
         ("shipped", include_str!("../../config/flows/main.toml")),
         ("43 nodes", include_str!("../../config/examples/flows/old-menu.toml")),

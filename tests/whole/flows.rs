@@ -76,3 +76,29 @@ fn a_key_that_is_said_and_does_nothing_is_found_where_it_is_drawn() {
     let found = |what: &str| said.lines().any(|line| line.contains(&at) && line.contains(what));
     assert!(found(&format!("says to press {key}")) && found("no prompt here says what key 9 does"), "{said}");
 }
+
+/// Kept versions are compared by their numbers, with the folder, and with the time at which one is planned.
+#[test]
+fn versions_are_compared_and_a_planned_one_says_from_when() {
+    let (here, new) = (strict(), strict());
+    let key = 3 + draw(5);
+    change(new.path(), "{ key = \"2\", go = \"city\" }", "{ key = \"2\", go = \"housing\" }", "services");
+    let from = new.path().display().to_string();
+    let plan = |from: &str, at: &str| {
+        let (code, said) = told(here.path(), &["flow", "activate", "--from", from, "--at", at]);
+        assert_eq!(code, Some(0), "{said}");
+    };
+    // So far ahead that no run of this test sees the day.
+    let year = 2090 + draw(9);
+    plan(&here.path().display().to_string(), &format!("{}-01-02 03:04", year + 1));
+    plan(&from, &format!("{year}-0{key}-11 21:00"));
+    let (code, said) = told(here.path(), &["flow", "diff", ".", "2"]);
+    assert_eq!(code, Some(1), "{said}");
+    let line = format!("从{year}年{key}月11日 21:00 起,[main] 在「services」按 2 到 菜单 housing(原来 菜单 city)\n");
+    assert!(said.contains(&line), "{said}");
+    let (code, said) = told(here.path(), &["flow", "diff", "2", "."]);
+    assert!(code == Some(1) && said.starts_with("[main] 在「services」按 2 到 菜单 city"), "the folder is there: {said}");
+    assert_eq!(told(here.path(), &["flow", "diff", "1", "."]).0, Some(0));
+    let (code, said) = told(here.path(), &["flow", "diff", "1", "9"]);
+    assert!(code == Some(1) && said.contains("there is no version 9"), "{said}");
+}

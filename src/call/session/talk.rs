@@ -128,8 +128,10 @@ pub enum Output {
     File,
     /// The caller wants to be added to the incident that concerns them.
     Join,
-    /// The caller's last ticket.
-    LookUp,
+    /// The ticket of this number, or the caller's last one.
+    LookUp {
+        number: Option<String>,
+    },
     Transfer {
         target: String,
         by: ivr::By,

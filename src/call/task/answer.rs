@@ -354,9 +354,9 @@ impl Call<'_> {
                     self.clerk.write(Job::Joined(row.id));
                 }
             }
-            Output::LookUp => {
+            Output::LookUp { number } => {
                 let caller = self.invitation.caller.clone().unwrap_or_default();
-                if !self.clerk.write(Job::LookUp { caller }) {
+                if !self.clerk.write(Job::LookUp { caller, number }) {
                     self.session.input(Input::Status(None));
                 }
             }

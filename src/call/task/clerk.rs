@@ -40,8 +40,10 @@ pub enum Job {
     File(Box<Matter>),
     /// A question to which there is no answer.
     Unanswered(String),
+    /// The ticket of this number; without one, the caller's last.
     LookUp {
         caller: String,
+        number: Option<String>,
     },
     Ended {
         why: &'static str,
@@ -132,7 +134,7 @@ async fn work(
                 None
             }
             Job::File(matter) => Some(Done::Filed(file(&desk, &programme, &matter).await)),
-            Job::LookUp { caller } => Some(Done::Status(look_up(&desk, &caller).await)),
+            Job::LookUp { caller, number } => Some(Done::Status(look_up(&desk, &caller, number).await)),
             Job::Ended { why, reason, at } => {
                 note("end", call, desk.store.call_ended_because(call, why, reason, at).await);
                 Some(Done::Closed)
@@ -170,15 +172,20 @@ async fn file(desk: &Desk, programme: &Programme, matter: &Matter) -> Result<Str
     Err("never reached: the third attempt returns".to_owned())
 }
 
-async fn look_up(desk: &Desk, caller: &str) -> Option<crate::ivr::StatusReport> {
-    match desk.store.last_ticket_of(caller).await {
+/// A number that is none of ours (a flow may collect without its rule) finds nothing: never another ticket instead.
+async fn look_up(desk: &Desk, caller: &str, number: Option<String>) -> Option<crate::ivr::StatusReport> {
+    let found = match number {
+        Some(number) => desk.store.ticket(number.parse().ok()?).await,
+        None => desk.store.last_ticket_of(caller).await,
+    };
+    match found {
         Ok(ticket) => ticket.map(|ticket| crate::ivr::StatusReport {
             number: ticket.number.to_string(),
             state: ticket.state.to_string(),
             unit: ticket.unit,
         }),
         Err(error) => {
-            tracing::error!(%error, "the caller's last ticket could not be looked up");
+            tracing::error!(%error, "a ticket could not be looked up");
             None
         }
     }

@@ -208,7 +208,77 @@ const PLANTED: &[(&str, &str, &str, [&str; 3])] = &[
         "allow = [\"deadend\"]",
         ["jiesu.toml:", "there is no rule \"deadend\"", "dead-end"],
     ),
+    // units
+    (
+        "catalogue/units.toml",
+        "name = \"燃气集团\"",
+        "name = \"燃气公司\"",
+        ["town.toml:", "no unit is called 燃气集团", "add a [[unit]]"],
+    ),
+    // emergencies
+    (
+        RULES,
+        "to = [\"119\", \"operator\"]",
+        "to = [\"118\", \"operator\"]",
+        ["rule[0].to", "neither a name of [targets]", "known names"],
+    ),
+    (
+        RULES,
+        "sip:122@127.0.0.1:5061",
+        "sip:122@police.example",
+        ["targets.122", "cannot be called", "sip:NAME@IP-ADDRESS"],
+    ),
+    (RULES, "say = [\"emergency-traffic\"]\n", "", ["rule[9].say", "the caller would hear nothing", "write say"]),
+    (
+        RULES,
+        "unreached = [\"emergency-dial-122\"]\n",
+        "",
+        ["rule[9].unreached", "has to be told what to do", "write unreached"],
+    ),
+    (
+        RULES,
+        "go = \"details-urgent\"\nkey = \"*122\"",
+        "go = \"goodbye\"\nkey = \"*122\"",
+        [
+            "rule[9].go",
+            "in flow \"main\" nothing that is said from there on is filed [alarm-unfiled]",
+            "details-urgent",
+        ],
+    ),
+    (
+        RULES,
+        "go = \"details-urgent\"\nkey = \"*122\"",
+        "go = \"which-ticket\"\nkey = \"*122\"",
+        ["rule[9].go", "flow \"old-menu\" has no node \"which-ticket\"", "write [node.which-ticket]"],
+    ),
+    (RULES, "key = \"*122\"", "key = \"*119\"", ["rule[9].key", "cannot be told from *119", "another key"]),
+    (
+        RULES,
+        "\"追尾了\", ",
+        "\"追尾了\", \"没看着火\", ",
+        ["rule[9].words", "never raises rule \"traffic\"", "leave one"],
+    ),
+    (
+        RULES,
+        "say = [\"emergency-gas\"]",
+        "say = [\"emergency-gas\", \"emergency-gas\", \"emergency-gas\", \"emergency-gas\", \"emergency-gas\"]",
+        ["rule[0].say", "cannot be cut short, at most 40 s (held) [held]", "shorten the rest"],
+    ),
+    (
+        OLD,
+        "{ key = \"6\", go = \"housing\" }",
+        "{ key = \"*119\", go = \"housing\" }",
+        ["emergency.toml:", "choice *119 of flow \"old-menu\" never counts: it raises fire [alarm-key]", "another key"],
+    ),
+    (
+        "prompts/prompts.toml",
+        "\nemergency-traffic = \"Switch",
+        "\nemergency-trafic = \"Switch",
+        ["rule[9].say", "prompt \"emergency-traffic\" has no text in language \"en\"", "[language.en.sentences]"],
+    ),
 ];
+
+const RULES: &str = "emergency.toml";
 
 #[test]
 fn each_planted_fault_is_named_where_it_stands_with_its_remedy() {

@@ -73,7 +73,8 @@ async fn complete(intake: &Intake, ticket: &Pending, now: Timestamp) -> Result<b
     }
     let text = filing::whole(texts.iter().flatten().map(String::as_str));
     let hint = filing::read_hint(&ticket.hints);
-    let meaning = filing::meaning(&intake.catalogue, &intake.places, text.as_deref().unwrap_or_default(), &hint);
+    let guide = (intake.guide)();
+    let meaning = filing::meaning(&guide.catalogue, &guide.places, text.as_deref().unwrap_or_default(), &hint);
     let tries = ticket.tries + 1;
     let (result, told) = match failed {
         None => ("completed", intake.store.text_completed(ticket.number, text, meaning, now).await?),

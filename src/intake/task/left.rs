@@ -95,7 +95,7 @@ async fn hear(intake: &Intake, left: Left) -> Result<Option<Found>, NotHeard> {
     };
     let text = intake.hearing.hear(&file).await?;
     let spoken = disk::text(left.spoken(&intake.recordings)).await;
-    let rules = (intake.emergencies)();
+    let rules = (intake.guide)().emergencies;
     let found = rules.look_beside(&text, &spoken).and_then(|alarm| {
         let rule = rules.get(alarm.rule)?;
         let (rule, hints) = (rule.name.value.clone(), rule.hints.value.clone());
@@ -129,11 +129,12 @@ async fn file(intake: &Intake, left: Left, past: Past, found: Found) -> Result<b
         segments.push(row);
     }
     let before = hints.as_ref().map(filing::read_hint).unwrap_or_default();
-    let topic = before.topic.clone().or_else(|| intake.topics.get(&call.line).cloned());
+    let guide = (intake.guide)();
+    let topic = before.topic.clone().or_else(|| guide.topics.get(&call.line).cloned());
     let mut hints = Hints { topic, category: before.category, kind: before.kind, urgency: before.urgency };
     hints.add(&found.hints);
     let matter = recovery::emergency(&Unsettled { call, keys, segments }, hints);
-    let filed = filing::file(&intake.store, &intake.catalogue, &intake.places, &matter, Timestamp::now()).await;
+    let filed = filing::file(&intake.store, &guide.catalogue, &guide.places, &matter, Timestamp::now()).await;
     let filed = filed.map_err(|filing::FilingError::Store(error)| error)?;
     let Found { rule, words, .. } = found;
     metrics::counter!("jiesu_emergencies_total", "rule" => rule.clone()).increment(1);

@@ -64,14 +64,15 @@ fn segment(n: u128, index: u32, speech: u64) -> SegmentRow {
     }
 }
 
+fn guide() -> Guide {
+    Guide { topics: HashMap::from([("12319".into(), "城管".into())]), ..Guide::default() }
+}
+
 async fn intake(folder: &Path, answers: Vec<Result<String, NotHeard>>) -> Intake {
     Intake {
         store: open(folder, &["log"]).await,
         hearing: Arc::new(Ear(Mutex::new(answers.into_iter().rev().collect()))),
-        catalogue: Arc::default(),
-        places: Arc::default(),
-        emergencies: Arc::new(Arc::default),
-        topics: HashMap::from([("12319".into(), "城管".into())]),
+        guide: Arc::new(guide),
         recordings: folder.join("recordings"),
         outbox: Arc::default(),
     }
@@ -208,6 +209,37 @@ async fn a_pending_text_is_completed_and_the_backends_are_told() {
     let outbox = intake.store.outbox(true, 0, 10).await.expect("read");
     assert_eq!(outbox.iter().map(|row| row.event.as_str()).collect::<Vec<_>>(), ["created", "updated"]);
     assert!(outbox[1].payload.contains("\"text_pending\":false"), "{}", outbox[1].payload);
+}
+
+/// Who mends the catalogue while a text is still to come finds the ticket understood by what stands there now.
+#[tokio::test]
+async fn a_text_that_comes_after_a_reload_is_understood_by_the_new_catalogue() {
+    let catalogue = |word: &str| {
+        let text = format!(
+            "[[type]]\nname = \"求助\"\nusual = true\n[[unit]]\nname = \"自来水集团\"\n\
+             [category]\nname = \"城乡建设\"\nunit = \"自来水集团\"\n[[category.second]]\nname = \"供水\"\nwords = [\"{word} 9\"]\n"
+        );
+        let faults = crate::written::Faults::default();
+        let read = Catalogue::read(&[crate::written::Source::new("c.toml", text)], &faults);
+        assert!(faults.is_empty(), "{faults}");
+        Arc::new(read)
+    };
+    for reloaded in [false, true] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let now = Arc::new(Mutex::new(catalogue("停水")));
+        let asked = now.clone();
+        let intake = Intake {
+            guide: Arc::new(move || Guide { catalogue: asked.lock().expect("whole").clone(), ..guide() }),
+            ..intake(folder.path(), vec![Ok("楼里断水三天".into())]).await
+        };
+        let number = pending(&intake).await;
+        if reloaded {
+            *now.lock().expect("whole") = catalogue("断水");
+        }
+        assert_eq!(pass(&intake, started()).await, Ok(Pass::Done));
+        let ticket = intake.store.ticket(number).await.expect("read").expect("there");
+        assert_eq!(ticket.unit.as_deref() == Some("自来水集团"), reloaded, "{:?}", ticket.unit);
+    }
 }
 
 #[tokio::test]

@@ -89,6 +89,33 @@ fn keys_raise_a_rule_once_they_are_the_last() {
 }
 
 #[test]
+fn a_word_that_can_help_nobody_is_a_fault() {
+    let harmless = FILE.replacen("\"着火\", \"冒烟\"", "\"着火\", \"冒烟\", \"小火车\"", 1).replacen(
+        "\"火车\"",
+        "\"小火车站\"",
+        1,
+    );
+    assert!(read(&harmless).1.is_empty(), "a longer word silences only what lies in it");
+    for (from, to, fault) in [
+        (
+            "\"着火\", \"冒烟\"",
+            "\"着火\", \"没看着火\"",
+            "emergency.toml:19:16: rule[1].words: \"没看着火\" never raises rule \"fire\": a harmless word silences it; \
+             leave one of the two out",
+        ),
+        (
+            "\"跳楼\"",
+            "\"跳楼\", \"跳…着火\"",
+            "emergency.toml:26:16: rule[2].words: \"跳…着火\" raises rule \"fire\", which stands before; leave it out, or put \
+             this rule first",
+        ),
+    ] {
+        let said = read(&FILE.replacen(from, to, 1)).1.to_string();
+        assert!(said.contains(fault), "{to}: {said}");
+    }
+}
+
+#[test]
 fn a_rule_is_read_whole() {
     let rules = rules();
     let gas = rules.get(0).expect("gas");

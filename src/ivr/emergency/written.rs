@@ -21,7 +21,8 @@ impl Rules {
     /// Reads and checks the file; what is wrong goes to `faults`.
     pub fn read(source: &Source, faults: &Faults) -> Rules {
         let Some(mut table) = source.read(faults) else { return Rules::default() };
-        let mut reader = Reader { faults: faults.clone(), words: Gather::default(), taken: BTreeMap::new() };
+        let mut reader =
+            Reader { faults: faults.clone(), words: Gather::default(), taken: BTreeMap::new(), alarms: Vec::new() };
         let overhear = table.flag("overhear").or(true);
         let harmless = table.texts("harmless");
         reader.words(harmless.get().unwrap_or_default(), &[Sense::Harmless]);
@@ -42,7 +43,9 @@ impl Rules {
             rules.push(rule);
         }
         table.finish();
-        Rules { rules, words: reader.words.lexicon(), overhear }
+        let rules = Rules { rules, words: reader.words.lexicon(), overhear };
+        reader.alarms.iter().for_each(|(rule, word)| heard(&rules, *rule, word, faults));
+        rules
     }
 }
 
@@ -51,6 +54,8 @@ struct Reader {
     words: Gather<Sense>,
     /// Every word, and what it stands for: a word has one sense.
     taken: BTreeMap<String, Sense>,
+    /// The words of each rule.
+    alarms: Vec<(usize, Written<String>)>,
 }
 
 impl Reader {
@@ -81,6 +86,7 @@ impl Reader {
         if words.is_empty() && key.is_none() {
             table.fault("words", "nothing raises this rule", "write words = [\"...\"], or a key");
         }
+        self.alarms.extend(words.iter().map(|word| (rule, word.clone())));
         self.words(words, &[Sense::Alarm { rule, firm }]);
         let harmless = table.texts("harmless").get().unwrap_or_default();
         self.words(harmless, &[Sense::Harmless]);
@@ -145,6 +151,23 @@ fn name(sense: Sense) -> &'static str {
         Sense::Harmless => "harmless",
         Sense::DoubtBefore => "doubt.before",
         Sense::DoubtAfter => "doubt.after",
+    }
+}
+
+/// A word that raises its rule when it is said alone, or one that nobody will ever be helped by.
+fn heard(rules: &Rules, rule: usize, word: &Written<String>, faults: &Faults) {
+    let Written { value, place, key } = word;
+    let name = |rule: usize| rules.get(rule).map_or("", |rule| rule.name.value.as_str());
+    match rules.look(&value.replace(ELLIPSIS, "")) {
+        Some(alarm) if alarm.rule == rule => {}
+        Some(alarm) => {
+            let what = format!("\"{value}\" raises rule \"{}\", which stands before", name(alarm.rule));
+            faults.at(place, key, what, "leave it out, or put this rule first");
+        }
+        None => {
+            let what = format!("\"{value}\" never raises rule \"{}\": a harmless word silences it", name(rule));
+            faults.at(place, key, what, "leave one of the two out");
+        }
     }
 }
 

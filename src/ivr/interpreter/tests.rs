@@ -1,10 +1,12 @@
 mod kinds;
+mod world;
 
 use super::speak::READ_BACK;
 use super::*;
 use crate::ivr::talk::{By, Say};
 use crate::written::{Faults, Source};
 use proptest::prelude::*;
+use world::World;
 
 fn flow(text: &str) -> Arc<Flow> {
     let faults = Faults::default();
@@ -248,78 +250,6 @@ fn a_long_speech_is_read_back_in_part() {
     let out = tell(&mut call, Input::Heard(Heard::Text("水".repeat(5000))));
     let Output::Play { say, .. } = &out[0] else { panic!("{out:?}") };
     assert_eq!(*say, [Say::Text("水".repeat(READ_BACK))]);
-}
-
-/// What the world around a call owes it.
-#[derive(Debug, Default)]
-struct World {
-    play: Option<u32>,
-    listening: bool,
-    filing: bool,
-    looking_up: bool,
-    transferring: bool,
-    timed: bool,
-    over: bool,
-}
-
-impl World {
-    /// Tells the call something and notes what it now waits for.
-    fn tell(&mut self, call: &mut Interpreter, input: Input) {
-        call.input(input);
-        while let Some(output) = call.poll() {
-            match output {
-                Output::Play { play, .. } => self.play = Some(play),
-                Output::StopPlay => self.play = None,
-                Output::Listen { .. } | Output::Record { .. } => self.listening = true,
-                Output::StopListen => self.listening = false,
-                Output::Deadline(after) => self.timed = after.is_some(),
-                Output::File { .. } => self.filing = true,
-                Output::LookUp => self.looking_up = true,
-                Output::Transfer { .. } => self.transferring = true,
-                Output::Hangup => {
-                    assert!(!self.over, "hangs up once");
-                    self.over = true;
-                }
-                Output::StopTransfer
-                | Output::RecordAll
-                | Output::Emergency { .. }
-                | Output::Question { .. }
-                | Output::Speak(_)
-                | Output::Note(_) => {}
-            }
-        }
-        let ended = self.over || call.at == At::Over;
-        assert!(ended || self.timed || self.transferring, "nobody is left in silence: {call:?}");
-    }
-
-    /// What comes by itself sooner or later; `luck` decides how.
-    fn nature(&mut self, luck: u8) -> Input {
-        let lucky = luck.is_multiple_of(2);
-        let number = || "2611240000718".to_owned();
-        if std::mem::take(&mut self.filing) {
-            return if lucky { Input::Filed { number: number() } } else { Input::FileFailed };
-        }
-        if std::mem::take(&mut self.looking_up) {
-            let report = StatusReport { number: number(), state: "sent".to_owned(), unit: None };
-            return Input::Status(lucky.then_some(report));
-        }
-        if std::mem::take(&mut self.transferring) {
-            return if lucky { Input::TransferEnded } else { Input::TransferFailed { code: 480 } };
-        }
-        if let Some(play) = self.play.take_if(|_| luck < 250) {
-            return Input::PlayDone { play };
-        }
-        if std::mem::take(&mut self.listening) {
-            return match luck % 4 {
-                0 => Input::Heard(Heard::Text("停水了".to_owned())),
-                1 => Input::Heard(Heard::Pending),
-                2 => Input::Heard(Heard::Text("人工".to_owned())),
-                _ => Input::NoInput,
-            };
-        }
-        self.timed = false;
-        Input::Deadline
-    }
 }
 
 fn anything() -> impl Strategy<Value = Input> {

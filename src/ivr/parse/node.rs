@@ -167,6 +167,8 @@ impl Reader {
     }
 
     fn status(&mut self, table: &mut Table<'_>) -> Kind<Name> {
+        let number = table.text("number").check(is_variable).written();
+        self.uses.variables.extend(number.clone());
         let found = self.say(table, "found", Known::Ticket);
         let unit = self.pieces(table, "unit", Known::Ticket).unwrap_or_default();
         let mut states = Vec::new();
@@ -177,6 +179,7 @@ impl Reader {
             all.finish();
         }
         Kind::Status {
+            number: number.map(|number| number.value),
             found,
             unit,
             states,

@@ -3,12 +3,13 @@
 //! Owns the rules that look at ways, times and keys: each [`Rule`] has a name, and what breaks it is a [`Finding`] with
 //! its place, the way that leads there and the remedy. One file for each family of rules: `ends` (nobody is lost),
 //! `time` (nobody waits too long), `keys` (every key means what is said of it), `menus` (GB/T 33358-2016: no menus
-//! in front of people). [`ways`] says where a caller can go from a node, [`walk`] what is known of them when they come,
+//! in front of people), `emergency` (who is in danger is heard out). [`ways`] says where a caller can go from a node, [`walk`] what is known of them when they come,
 //! `moment` which hours differ. Refuses what one file's reading already finds (`ivr::check`, `ivr::parse`) and what
 //! only other files know (`config::proof` crosses lines, prompts and calendars).
 //!
 //! Pure: how long a prompt is and what it says are handed in as [`Spoken`].
 
+mod emergency;
 mod ends;
 mod keys;
 pub mod limits;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
+use super::emergency::Rules;
 use super::flow::{Flow, NodeId};
 use crate::calendar::Calendar;
 use crate::written::Place;
@@ -100,6 +102,8 @@ pub struct Premises<'a> {
     pub limits: &'a Limits,
     /// The lines that lead to the flow.
     pub lines: &'a [Dialled],
+    /// What may be raised in every state.
+    pub rules: &'a Rules,
     pub calendar: &'a Calendar,
     /// The hours of the year from here on are looked at.
     pub today: Date,
@@ -139,6 +143,7 @@ pub fn prove(flow: &Flow, premises: Premises<'_>) -> Vec<Finding> {
     };
     let mut findings: Vec<Finding> = broken.into_values().map(always).collect();
     findings.extend(ends::never_reached(flow, &reached));
+    findings.extend(emergency::find(flow, premises));
     findings.retain(|finding| !premises.limits.allow.contains(&finding.rule));
     findings.sort_by(|a, b| (&a.place, a.rule, &a.what).cmp(&(&b.place, b.rule, &b.what)));
     findings

@@ -49,10 +49,14 @@ pub enum Rule {
     Choices,
     /// No menu stands in front of people.
     MenuFirst,
+    /// The keys of an emergency mean nothing else.
+    AlarmKey,
+    /// Whoever raised an emergency, and reached nobody, is heard further.
+    AlarmUnfiled,
 }
 
 impl Rule {
-    pub const ALL: [(Rule, &'static str); 22] = [
+    pub const ALL: [(Rule, &'static str); 24] = [
         (Rule::DeadEnd, "dead-end"),
         (Rule::Trapped, "trapped"),
         (Rule::NoHuman, "no-human"),
@@ -75,6 +79,8 @@ impl Rule {
         (Rule::Depth, "depth"),
         (Rule::Choices, "choices"),
         (Rule::MenuFirst, "menu-first"),
+        (Rule::AlarmKey, "alarm-key"),
+        (Rule::AlarmUnfiled, "alarm-unfiled"),
     ];
 
     pub fn name(self) -> &'static str {

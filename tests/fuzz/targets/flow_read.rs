@@ -8,7 +8,7 @@
 use jiesu::calendar::Calendar;
 use jiesu::ivr::change::{Version, changes};
 use jiesu::ivr::prove::{self, Dialled, Limits, Premises, Spoken};
-use jiesu::ivr::{Flow, show, sketch};
+use jiesu::ivr::{Flow, Rules, show, sketch};
 use jiesu::written::{Faults, Source};
 use libfuzzer_sys::fuzz_target;
 
@@ -39,10 +39,12 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     assert!(faults.is_empty(), "{faults}");
-    let (spoken, limits, calendar) = (Spoken::default(), Limits::default(), Calendar::default());
+    let (spoken, limits, rules, calendar) =
+        (Spoken::default(), Limits::default(), Rules::default(), Calendar::default());
     let lines = [Dialled { line: "12345".to_owned(), greeting: None }];
     let today = jiff::civil::date(2026, 1, 1);
-    let premises = Premises { spoken: &spoken, limits: &limits, lines: &lines, calendar: &calendar, today };
+    let premises =
+        Premises { spoken: &spoken, limits: &limits, lines: &lines, rules: &rules, calendar: &calendar, today };
     prove::prove(&flow, premises);
     show::show(&flow, premises);
     sketch::sketch(&flow, &spoken);

@@ -7,71 +7,23 @@ use std::sync::{Arc, LazyLock};
 use jiesu::ivr::{Context, Flow, Heard, Input, Interpreter, Output, StatusReport};
 use jiesu::written::{Faults, Source};
 use libfuzzer_sys::fuzz_target;
+use world::World;
+
+#[path = "../../../src/ivr/interpreter/tests/world.rs"]
+mod world;
+
+/// The store fails, there is no ticket, nobody takes the call, nothing is said.
+const UNLUCKY: u8 = 3;
 
 static FLOWS: LazyLock<[Arc<Flow>; 2]> = LazyLock::new(|| {
-    [include_str!("../../../config/flows/main.toml"), include_str!("../../../config/examples/flows/old-menu.toml")].map(|text| {
-        let faults = Faults::default();
-        let flow = Flow::read(&Source::new("f.toml", text), &faults);
-        Arc::new(flow.unwrap_or_else(|| panic!("{faults}")))
-    })
+    [include_str!("../../../config/flows/main.toml"), include_str!("../../../config/examples/flows/old-menu.toml")].map(
+        |text| {
+            let faults = Faults::default();
+            let flow = Flow::read(&Source::new("f.toml", text), &faults);
+            Arc::new(flow.unwrap_or_else(|| panic!("{faults}")))
+        },
+    )
 });
-
-/// What the world owes the call.
-#[derive(Default)]
-struct World {
-    play: Option<u32>,
-    listening: bool,
-    filing: bool,
-    looking_up: bool,
-    transferring: bool,
-    timed: bool,
-    over: bool,
-}
-
-impl World {
-    fn tell(&mut self, call: &mut Interpreter, input: Input) {
-        let hung_up = input == Input::HungUp;
-        call.input(input);
-        while let Some(output) = call.poll() {
-            match output {
-                Output::Play { play, .. } => self.play = Some(play),
-                Output::StopPlay => self.play = None,
-                Output::Listen { .. } => self.listening = true,
-                Output::StopListen => self.listening = false,
-                Output::Deadline(after) => self.timed = after.is_some(),
-                Output::File { .. } => self.filing = true,
-                Output::LookUp => self.looking_up = true,
-                Output::Transfer { .. } => self.transferring = true,
-                Output::Hangup => {
-                    assert!(!self.over, "hangs up once");
-                    self.over = true;
-                }
-                _ => {}
-            }
-        }
-        self.over |= hung_up;
-        assert!(self.over || self.timed || self.transferring, "nobody is left in silence");
-    }
-
-    /// What comes by itself, when the caller does nothing.
-    fn nature(&mut self) -> Input {
-        let take = |what: &mut bool| std::mem::take(what);
-        if take(&mut self.filing) {
-            Input::FileFailed
-        } else if take(&mut self.looking_up) {
-            Input::Status(None)
-        } else if take(&mut self.transferring) {
-            Input::TransferFailed { code: 480 }
-        } else if let Some(play) = self.play.take() {
-            Input::PlayDone { play }
-        } else if take(&mut self.listening) {
-            Input::NoInput
-        } else {
-            self.timed = false;
-            Input::Deadline
-        }
-    }
-}
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((which, steps)) = bytes.split_first() else { return };
@@ -99,7 +51,7 @@ fuzz_target!(|bytes: &[u8]| {
             48 => Input::TransferEnded,
             49 => Input::Deadline,
             50 => Input::HungUp,
-            _ => world.nature(),
+            _ => world.nature(UNLUCKY),
         };
         world.tell(&mut call, input);
     }
@@ -109,7 +61,7 @@ fuzz_target!(|bytes: &[u8]| {
         if world.over {
             return;
         }
-        let input = world.nature();
+        let input = world.nature(UNLUCKY);
         world.tell(&mut call, input);
     }
     panic!("a silent caller is still at {}", call.node());

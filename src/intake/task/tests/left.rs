@@ -21,7 +21,8 @@ async fn watching(folder: &Path, answers: Vec<Result<String, NotHeard>>) -> Inta
     let faults = Faults::default();
     let rules = Arc::new(Rules::read(&Source::new("emergency.toml", RULES), &faults));
     assert!(faults.is_empty(), "{faults}");
-    Intake { emergencies: Arc::new(move || rules.clone()), ..intake(folder, answers).await }
+    let guide = move || Guide { emergencies: rules.clone(), ..guide() };
+    Intake { guide: Arc::new(guide), ..intake(folder, answers).await }
 }
 
 /// A call that is over, with one recording left behind.

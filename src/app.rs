@@ -208,6 +208,7 @@ pub fn programme(config: &Config) -> Programme {
     let prompts: HashMap<String, Arc<Prompt>> =
         config.prompts.iter().map(|(id, pcm)| (id.clone(), Arc::new(Prompt::from_pcm(pcm)))).collect();
     let voice = Voice::new(config.main.tts.clone(), config.main.state_dir.join("tts"));
+    config.places.warm();
     Programme {
         version: config.version,
         lines: config.lines.clone(),

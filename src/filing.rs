@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::catalogue::{Catalogue, Places};
-use crate::classify::{Hint, classify};
+use crate::classify::{Hint, classify, summary};
 use crate::id::CallId;
 use crate::store::{self, Filing, Meaning, SegmentRow, Store};
 use crate::ticket::Text;
@@ -113,6 +113,7 @@ pub fn whole<'a>(texts: impl Iterator<Item = &'a str>) -> Option<String> {
 /// What the words mean, as the store keeps it.
 pub fn meaning(catalogue: &Catalogue, places: &Places, text: &str, hint: &Hint) -> Meaning {
     let understood = classify(catalogue, places, text, hint);
+    let summary::Summary { title, facts } = summary::summarise(text, &understood);
     Meaning {
         kind: understood.kind,
         category: understood.category,
@@ -129,6 +130,8 @@ pub fn meaning(catalogue: &Catalogue, places: &Places, text: &str, hint: &Hint) 
         evidence: serde_json::to_string(&understood.evidence)
             .and_then(|text| serde_json::from_str(&text))
             .expect("plain words and numbers are JSON"),
+        title,
+        facts: serde_json::to_value(facts).expect("plain words and flags are JSON"),
     }
 }
 

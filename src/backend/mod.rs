@@ -18,6 +18,7 @@
 //!     "type": "求助", "category": ["...", "...", "..."], "confidence": 0.8, "urgency": "urgent",
 //!     "place": { "code": "...", "name": "...", "district": "...", "confidence": 0.9 }, "unit": "...",
 //!     "evidence": [ { "field": "place", "confidence": 0.9, "words": [ { "text": "...", "start": 3, "end": 5 } ] } ],
+//!     "title": "...", "facts": [ { "fact": "time", "text": "...", "start": 3, "end": 5, "sure": true } ],
 //!     "recordings": [ { "file": "/var/lib/jiesu/recordings/...wav", "duration_s": 4.2, "text": "..." } ] } }
 //! ```
 

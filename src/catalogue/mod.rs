@@ -17,7 +17,7 @@ mod urgency;
 mod words;
 mod written;
 
-pub use category::{Categories, Category, CategoryId};
+pub use category::{Categories, Category, CategoryId, OTHER};
 pub use places::{Area, AreaId, Level, Named, Numbers, Places, Side, Spot};
 pub use unit::Unit;
 pub use urgency::{NoUrgency, Urgency};

@@ -112,7 +112,8 @@ pub struct Places {
     pub(super) estates: Vec<String>,
     pub(super) names: Lexicon<(AreaId, Named)>,
     pub(super) spoken: Vec<(String, (AreaId, Named))>,
-    /// Made of `spoken` when it is first asked for: it takes as long as all the rest, and most texts do without.
+    /// Made of `spoken` when it is first asked for, or by [`Places::warm`]: it takes as long as all the rest, and what only
+    /// checks the files does without.
     pub(super) sounding: OnceLock<Sounding>,
 }
 
@@ -184,6 +185,11 @@ impl Places {
             Spot { start: hit.start, end: hit.end, heard: Some(most), means: meanings(nearest.collect()) }
         };
         names.find(&sounds.of(text)).iter().map(spot).collect()
+    }
+
+    /// Makes the names by their sound now, so that no caller waits for it.
+    pub fn warm(&self) {
+        self.sounding.get_or_init(|| self.sounding());
     }
 
     fn sounding(&self) -> Sounding {

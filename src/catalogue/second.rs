@@ -15,6 +15,8 @@ pub struct Voice<T> {
     pub shares: Vec<(T, f32)>,
     /// Characters of the text as it came that speak most for the likeliest.
     pub spans: Vec<(usize, usize)>,
+    /// On how much it rests: how many different things of the text it knows.
+    pub known: usize,
 }
 
 impl<T: Copy + PartialEq> Voice<T> {

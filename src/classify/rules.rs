@@ -20,11 +20,15 @@ const TOPIC: f32 = 1.5;
 /// The share of its weight that a word has in a topic.
 const IN_TOPIC: f32 = 0.3;
 
-/// What a second reader weighs that is quite sure of a category.
-const LEARNED: f32 = 5.0;
+/// What a second reader weighs that is quite sure of a category, for each thing of the text that it knows: as words add up
+/// in a long text, so must its voice; in a few words the catalogue's own are the better judge.
+const LEARNED: f32 = 0.2;
+
+/// With so much known, its probability is believed as it stands.
+const ENOUGH: usize = 60;
 
 /// What it weighs with a request type: it has learned them from letters, where people complain more than on the telephone.
-const LEARNED_KIND: f32 = 1.0;
+const LEARNED_KIND: f32 = 3.0;
 
 /// Characters `start..end` of the text as looked through.
 pub type Span = (usize, usize);
@@ -58,8 +62,8 @@ pub fn category(
             own[tree.index(sense.of)] += sense.weight;
         }
     }
-    for (of, share) in learned.iter().flat_map(|voice| &voice.shares) {
-        own[tree.index(*of)] += LEARNED * share;
+    for (voice, (of, share)) in learned.iter().flat_map(|voice| voice.shares.iter().map(move |one| (voice, one))) {
+        own[tree.index(*of)] += LEARNED * share * voice.known as f32;
     }
     let mut below = own;
     for (id, category) in tree.iter().rev() {
@@ -73,7 +77,7 @@ pub fn category(
         let siblings = tree.iter().filter(|(_, category)| category.parent == chosen && category.level == level);
         let Some((id, first, second)) = top_two(siblings.map(|(id, _)| (id, below[tree.index(id)]))) else { break };
         // A second reader that agrees is calibrated: its probability counts where the words are few.
-        let agreed = learned.map_or(0.0, |voice| voice.share(id));
+        let agreed = learned.filter(|voice| voice.known >= ENOUGH).map_or(0.0, |voice| voice.share(id));
         let sure = certainty(first, second).max(agreed);
         if level == 0 && sure < LEAST {
             return None;

@@ -104,7 +104,8 @@ fn is_break(c: char) -> bool {
 pub fn summarise(text: &str, understood: &Understood) -> Summary {
     let chars: Vec<char> = text.chars().take(super::MAX_CHARS).collect();
     let said = Said::new(&chars);
-    let place = fact::place(&said, &spans(understood, Field::Place, chars.len()));
+    let names = spans(understood, Field::Place, chars.len());
+    let place = fact::place(&said, &names);
     let object = spans(understood, Field::Category, chars.len());
     let mut facts = Vec::new();
     let mut add = |fact: Kind, span: Span, sure: bool| {
@@ -125,7 +126,7 @@ pub fn summarise(text: &str, understood: &Understood) -> Summary {
     for (span, sure) in fact::contacts(&said) {
         add(Kind::Contact, span, sure);
     }
-    Summary { title: title::title(&said, place.first().copied(), &object), facts }
+    Summary { title: title::title(&said, place.first().copied(), &names, &object), facts }
 }
 
 /// The words of a field, as far as they lie in the text.

@@ -230,6 +230,9 @@ pub(super) fn page(ticket: &Ticket, zone: &TimeZone) -> String {
     if !ticket.keys.is_empty() {
         line("按键 keys", &ticket.keys);
     }
+    if !ticket.title.is_empty() {
+        line("标题 title", &ticket.title);
+    }
     line("内容 text", ticket.text.as_deref().unwrap_or(text_state(ticket.text_state)));
     if ticket.text.is_some() && ticket.text_state != Text::Whole {
         line("文字 rest of the text", text_state(ticket.text_state));
@@ -247,6 +250,9 @@ pub(super) fn page(ticket: &Ticket, zone: &TimeZone) -> String {
     line("承办单位 unit", ticket.unit.as_deref().unwrap_or("未定 not known"));
     for (field, words) in evidence(&ticket.evidence) {
         line(&format!("依据 evidence for {}", tame(&field)), &words);
+    }
+    for (fact, text) in facts(&ticket.facts) {
+        line(&format!("要素 {fact}"), &text);
     }
     for recording in &ticket.recordings {
         let file = recording.file.display().to_string();
@@ -266,6 +272,26 @@ fn evidence(evidence: &serde_json::Value) -> Vec<(String, String)> {
             let words: String = entry.get("words")?.as_array()?.iter().filter_map(word).collect();
             let field = entry.get("field")?.as_str()?.to_owned();
             (!words.is_empty()).then_some((field, words))
+        })
+        .collect()
+}
+
+/// What the text says of when, where and whom; what is not sure is marked.
+fn facts(facts: &serde_json::Value) -> Vec<(&'static str, String)> {
+    let list = facts.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter()
+        .filter_map(|fact| {
+            let label = match fact.get("fact")?.as_str()? {
+                "time" => "时间 time",
+                "place" => "地址 address",
+                "object" => "对象 object",
+                "wanted" => "诉求 wanted",
+                "contact" => "联系 contact",
+                _ => return None,
+            };
+            let sure = fact.get("sure")?.as_bool()?;
+            let text = fact.get("text")?.as_str()?;
+            Some((label, if sure { text.to_owned() } else { format!("{text} (待核 unsure)") }))
         })
         .collect()
 }
@@ -320,6 +346,8 @@ mod tests {
                 {"field": "urgency", "words": [{"text": "爆裂", "start": 1, "end": 3}]},
                 {"field": "place", "words": []},
             ]),
+            title: "柳林街道水管爆裂".into(),
+            facts: serde_json::json!([{"fact": "time", "text": "最近", "start": 0, "end": 2, "sure": false}]),
             keys: "2".into(),
             recordings: vec![Recording { file: "r/001.wav".into(), duration_s: 4.2, text: None, error: None }],
             incident: None,
@@ -338,6 +366,8 @@ mod tests {
             "来电号码 caller: 未显示 withheld",
             "内容 text: (文字待补 text pending)",
             "紧急程度 urgency: 紧急 urgent",
+            "标题 title: 柳林街道水管爆裂",
+            "要素 时间 time: 最近 (待核 unsure)",
             "依据 evidence for urgency: 「爆裂」",
             "录音 recording: r/001.wav 4.2 s",
         ] {

@@ -49,6 +49,23 @@ async fn utterances_are_joined_and_silence_is_left_out() {
 }
 
 #[tokio::test]
+async fn a_ticket_has_a_title_and_facts_that_stand_in_its_text() {
+    let text = "昨天晚上停的水,希望尽快恢复,我的电话是13900001234";
+    let ticket = filed(&[Some(text)]).await;
+    assert_eq!(ticket.title, "昨天晚上停的水");
+    let facts: Vec<(&str, &str)> = ticket
+        .facts
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|fact| Some((fact["fact"].as_str()?, fact["text"].as_str()?)))
+        .collect();
+    assert_eq!(facts, [("time", "昨天晚上"), ("wanted", "希望尽快恢复"), ("contact", "13900001234")]);
+    let silent = filed(&[None]).await;
+    assert_eq!((silent.title.as_str(), silent.facts), ("", serde_json::json!([])));
+}
+
+#[tokio::test]
 async fn hints_survive() {
     let hint = Hint {
         topic: Some("供水".into()),

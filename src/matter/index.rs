@@ -6,12 +6,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::names::{Names, meet, names};
 use super::shingles::{Pair, pairs};
-use super::{Alike, Config, Report, common};
+use super::{Alike, Config, Place, Report, common};
 
 /// Reports that are compared in full.
 const COMPARED: usize = 32;
-/// A pair that more reports than this have finds none of them by itself.
+/// A pair that more reports than this have finds none of them by itself; one of a place's name finds the newest of them,
+/// or the thousandth call about a burst pipe would be alone again.
 const FINDS: usize = 256;
 
 /// See the module. `I` is what the reports are called outside.
@@ -33,8 +35,11 @@ struct Kept<I> {
     id: I,
     at: i64,
     pairs: Box<[Pair]>,
+    names: Names,
     /// The length of its vector of weights, as it was when it came.
     length: f32,
+    /// The same without the names of places.
+    what: f32,
     category: [u32; 3],
     street: u32,
     district: u32,
@@ -96,11 +101,17 @@ impl<I: Clone> Index<I> {
     fn weigh(&self, id: I, report: &Report<'_>) -> (Kept<I>, Vec<f32>) {
         let pairs = pairs(report.text).into_boxed_slice();
         let weights: Vec<f32> = pairs.iter().map(|pair| self.weight(*pair)).collect();
+        let names = names(report.text);
+        let length = |counts: &dyn Fn(&Pair) -> bool| {
+            pairs.iter().zip(&weights).filter(|(pair, _)| counts(pair)).map(|(_, w)| w * w).sum::<f32>().sqrt()
+        };
         let kept = Kept {
             id,
             at: report.at,
-            length: weights.iter().map(|w| w * w).sum::<f32>().sqrt(),
+            length: length(&|_| true),
+            what: length(&|pair| names.pairs.binary_search(pair).is_err()),
             pairs,
+            names,
             category: report.category.map(name),
             street: report.street.map_or(0, name),
             district: report.district.map_or(0, name),
@@ -120,8 +131,11 @@ impl<I: Clone> Index<I> {
     fn find(&mut self, new: &Kept<I>, weights: &[f32]) -> Vec<Alike<I>> {
         let mut touched: Vec<u32> = Vec::new();
         for (pair, weight) in new.pairs.iter().zip(weights) {
-            let Some(places) = self.having.get(pair).filter(|places| places.len() <= FINDS) else { continue };
-            for place in places {
+            let Some(places) = self.having.get(pair) else { continue };
+            if places.len() > FINDS && new.names.pairs.binary_search(pair).is_err() {
+                continue;
+            }
+            for place in places.iter().rev().take(FINDS) {
                 let sum = &mut self.sums[(place - self.first) as usize];
                 if *sum == 0.0 {
                     touched.push(*place);
@@ -148,28 +162,27 @@ impl<I: Clone> Index<I> {
 
     fn compare(&self, new: &Kept<I>, weights: &[f32], place: u32) -> Option<Alike<I>> {
         let old = &self.kept[(place - self.first) as usize];
-        let shared = shared(&new.pairs, weights, &old.pairs);
-        let words = shared / (old.length * new.length).max(1.0);
-        // A short report whose words all stand in a long one.
-        let inside = shared / old.length.min(new.length).powi(2).max(1.0);
-        let likeness = words.max(inside * self.config.inside) + self.circumstances(new, old);
-        let caller = new.caller != 0 && new.caller == old.caller;
-        (likeness >= self.config.faint).then(|| Alike { id: old.id.clone(), likeness, caller })
+        let there = whereabouts(new, old);
+        let mut likeness = if there == Place::Same {
+            // Where it is has been said; what is it?
+            self.alike(shared(new, weights, old, false), new.what, old.what) + self.config.same_place
+        } else {
+            self.alike(shared(new, weights, old, true), new.length, old.length)
+        };
+        if same(new.category[2], old.category[2]) {
+            likeness += if there == Place::Same { self.config.same_problem } else { self.config.same_category };
+        } else if other(new.category[1], old.category[1]) {
+            likeness -= self.config.other_category;
+        }
+        let caller = same(new.caller, old.caller);
+        (likeness >= self.config.faint).then(|| Alike { id: old.id.clone(), likeness, caller, place: there })
     }
 
-    fn circumstances(&self, new: &Kept<I>, old: &Kept<I>) -> f32 {
-        let same = |a: u32, b: u32| a != 0 && a == b;
-        let other = |a: u32, b: u32| a != 0 && b != 0 && a != b;
-        let mut sum = 0.0;
-        if same(new.street, old.street) {
-            sum += self.config.same_street;
-        } else if other(new.district, old.district) {
-            sum -= self.config.other_district;
-        }
-        if same(new.category[2], old.category[2]) {
-            sum += self.config.same_category;
-        }
-        sum
+    fn alike(&self, shared: f32, new: f32, old: f32) -> f32 {
+        let words = shared / (new * old).max(1.0);
+        // A short report whose words all stand in a long one.
+        let inside = shared / new.min(old).powi(2).max(1.0);
+        words.max(inside * self.config.inside)
     }
 
     fn put(&mut self, new: Kept<I>) {
@@ -201,6 +214,32 @@ impl<I: Clone> Index<I> {
     }
 }
 
+fn whereabouts<I>(new: &Kept<I>, old: &Kept<I>) -> Place {
+    if meet(&new.names.sounds, &old.names.sounds) {
+        return Place::Same;
+    }
+    if !new.names.sounds.is_empty() && !old.names.sounds.is_empty() {
+        return Place::Elsewhere;
+    }
+    if same(new.street, old.street) {
+        return Place::Same;
+    }
+    if other(new.street, old.street) || other(new.district, old.district) {
+        return Place::Elsewhere;
+    }
+    Place::Unknown
+}
+
+/// Whether both are known and not the same.
+fn other(a: u32, b: u32) -> bool {
+    a != 0 && b != 0 && a != b
+}
+
+/// Whether both are known and the same.
+fn same(a: u32, b: u32) -> bool {
+    a != 0 && a == b
+}
+
 /// Before there are many reports nothing is called rare.
 const PRIOR: f32 = 200.0;
 
@@ -208,14 +247,14 @@ const PRIOR: f32 = 200.0;
 /// wording, and would make any two texts unlike.
 const RARE: f32 = 8.0;
 
-/// What the shared pairs of two sorted lists say.
-fn shared(new: &[Pair], weights: &[f32], old: &[Pair]) -> f32 {
+/// What the pairs say that both have, with or without those of places' names.
+fn shared<I>(new: &Kept<I>, weights: &[f32], old: &Kept<I>, names: bool) -> f32 {
     let (mut sum, mut at) = (0.0, 0);
-    for (pair, weight) in new.iter().zip(weights) {
-        while old.get(at).is_some_and(|other| other < pair) {
+    for (pair, weight) in new.pairs.iter().zip(weights) {
+        while old.pairs.get(at).is_some_and(|other| other < pair) {
             at += 1;
         }
-        if old.get(at) == Some(pair) {
+        if old.pairs.get(at) == Some(pair) && (names || new.names.pairs.binary_search(pair).is_err()) {
             sum += weight * weight;
         }
     }
@@ -243,6 +282,10 @@ mod tests {
         Index::new(Config { most, window, ..Config::default() })
     }
 
+    fn water(text: &str, at: i64) -> Report<'_> {
+        Report { category: ["城乡建设", "市政管理", "自来水供应"], ..report(text, at) }
+    }
+
     #[test]
     fn order_and_homophones_change_little() {
         let mut index = index(100, 1000);
@@ -256,14 +299,20 @@ mod tests {
     }
 
     #[test]
-    fn the_district_parts_what_the_words_do_not() {
+    fn the_place_parts_what_the_words_do_not() {
         let text = "路灯坏了晚上看不见路";
-        let there = |district| Report { district: Some(district), ..report(text, 0) };
+        let there = |street, district| Report { street: Some(street), district: Some(district), ..report(text, 0) };
         let mut index = index(100, 1000);
-        index.add(0, &there("朝阳区"));
-        let same = index.add(1, &there("朝阳区"))[0].likeness;
-        let other = index.add(2, &there("海淀区")).iter().find(|e| e.id == 0).map_or(0.0, |e| e.likeness);
-        assert!(other < same - 0.2, "{other} {same}");
+        index.add(0, &there("望京街道", "朝阳区"));
+        assert!(index.add(1, &there("望京街道", "朝阳区"))[0].likeness > 1.0);
+        assert!(index.add(2, &there("上地街道", "海淀区")).iter().all(|earlier| earlier.place == Place::Elsewhere));
+        let any = index.add(3, &report("甜水园西里路灯坏了晚上看不见路", 0));
+        assert!(
+            any.len() == 3 && any.iter().all(|earlier| earlier.place == Place::Unknown),
+            "that may be anywhere: {any:?}"
+        );
+        let named = index.add(4, &report("青年沟东里路灯坏了晚上看不见路", 0));
+        assert!(named.iter().all(|earlier| (earlier.place == Place::Elsewhere) == (earlier.id == 3)), "{named:?}");
     }
 
     #[test]
@@ -276,6 +325,17 @@ mod tests {
         let mut callers: Vec<(usize, bool)> = like.iter().map(|earlier| (earlier.id, earlier.caller)).collect();
         callers.sort_unstable();
         assert_eq!(callers, [(0, true), (1, false)]);
+    }
+
+    #[test]
+    fn the_thousandth_report_is_still_found() {
+        let mut index = index(5000, 10_000);
+        for at in 0..1000 {
+            let text = format!("青年沟东里停水了,我家{}号楼{}门", at % 31, at % 7);
+            index.add(at, &water(&text, at as i64));
+        }
+        let like = index.add(1000, &water("怎么回事啊青年沟东里停水了", 1000));
+        assert!(like.len() > 10 && like.iter().all(|earlier| earlier.place == Place::Same), "{like:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod common;
 mod groups;
 mod index;
+mod names;
 pub mod rate;
 mod shingles;
 pub mod title;
@@ -40,6 +41,16 @@ pub struct Alike<I> {
     pub likeness: f32,
     /// It came from the same number.
     pub caller: bool,
+    pub place: Place,
+}
+
+/// Where an earlier report was, beside a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the area of the same street office, or both name it.
+    Same,
+    Unknown,
+    Elsewhere,
 }
 
 /// `[matters]` of jiesu.toml, and the likeness that makes one matter. The likenesses were set by reading what comes
@@ -56,15 +67,22 @@ pub struct Config {
     pub faint: f32,
     /// The likeness, of all reports of a matter together, from which one more belongs to it.
     pub least: f32,
+    /// The same where nothing says that they are of one place.
+    pub unplaced: f32,
     /// How much like the report at least one of the others must be.
     pub one: f32,
     /// The likeness from which a report is its caller's repeat of an earlier one.
     pub repeat: f32,
     /// What it counts that all words of the shorter report stand in the longer, beside both being alike.
     pub inside: f32,
-    pub same_street: f32,
-    pub other_district: f32,
+    /// What it adds that both are in one street's area, or name one place.
+    pub same_place: f32,
+    /// What it adds that both are of one category of the third level...
     pub same_category: f32,
+    /// ... and at one place, where that is nearly enough: each caller says "no water" in other words.
+    pub same_problem: f32,
+    /// What it takes away that they are of different categories of the second level.
+    pub other_category: f32,
 }
 
 const DAY: i64 = 24 * 3600;
@@ -76,13 +94,15 @@ impl Default for Config {
             window: 60 * DAY,
             alarm: rate::Config::default(),
             faint: 0.12,
-            least: 0.3,
+            least: 0.34,
+            unplaced: 0.44,
             one: 0.15,
             repeat: 0.2,
             inside: 0.5,
-            same_street: 0.08,
-            other_district: 0.3,
+            same_place: 0.06,
             same_category: 0.04,
+            same_problem: 0.24,
+            other_category: 0.25,
         }
     }
 }

@@ -176,7 +176,7 @@ mod tests {
         let (norm, config) = (steady("供水/朝阳区", 0..60, 2), Config::default());
         let usual = norm.expected("供水/朝阳区", at(60, 23), 24);
         assert!((1.8..2.3).contains(&usual), "{usual}");
-        assert!(!abnormal(&config, 4, usual), "below the floor");
+        assert!(!abnormal(&config, 4, 0.01) && abnormal(&config, 5, 0.01), "below the floor is no alarm");
         assert!(!abnormal(&config, 6, usual), "such days come");
         assert!(abnormal(&config, 12, usual));
     }

@@ -11,7 +11,7 @@ use pinyin::ToPinyin;
 use crate::catalogue::text::fold;
 
 /// Sounds read of one text; what a caller says after ten minutes is no news of the matter.
-const MOST: usize = 800;
+pub(super) const MOST: usize = 800;
 
 /// One sound: a hash, never 0.
 pub type Sound = u32;
@@ -67,7 +67,7 @@ fn each_clause(text: &str, mut take: impl FnMut(&[Sound])) {
 }
 
 /// How a character sounds.
-fn sound(c: char) -> Sound {
+pub(super) fn sound(c: char) -> Sound {
     static TABLE: OnceLock<Vec<Sound>> = OnceLock::new();
     let table = TABLE.get_or_init(|| HAN.map(sound_of).collect());
     let at = u32::from(c).wrapping_sub(u32::from(*HAN.start())) as usize;
@@ -88,12 +88,12 @@ fn sound_of(c: char) -> Sound {
     plain.bytes().fold(2, |hash, byte| mix(hash, u32::from(byte))).max(1)
 }
 
-fn pair(a: Sound, b: Sound) -> Pair {
+pub(super) fn pair(a: Sound, b: Sound) -> Pair {
     mix(mix(0x85eb_ca6b, a), b)
 }
 
 /// A step of a hash that stays the same from build to build; who wants collisions gains nothing by them.
-fn mix(hash: u32, value: u32) -> u32 {
+pub(super) fn mix(hash: u32, value: u32) -> u32 {
     let mixed =
         (u64::from(hash) ^ u64::from(value).wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     (mixed >> 32) as u32 ^ mixed as u32

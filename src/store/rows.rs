@@ -67,6 +67,10 @@ pub struct Meaning {
     pub place: Option<Place>,
     /// Which words each field rests on: JSON, as `classify --json` prints it.
     pub evidence: serde_json::Value,
+    /// Where and what in at most 30 characters; empty where nothing was said.
+    pub title: String,
+    /// Times, places, wishes and contacts: JSON, a list of `classify::summary::Fact`.
+    pub facts: serde_json::Value,
 }
 
 /// The street office in whose area it is.
@@ -146,6 +150,8 @@ pub struct Ticket {
     pub place: Option<Place>,
     pub unit: Option<String>,
     pub evidence: serde_json::Value,
+    pub title: String,
+    pub facts: serde_json::Value,
     pub keys: String,
     pub recordings: Vec<Recording>,
     /// The known incident that the caller wanted to be added to, and that one's own ticket.

@@ -60,6 +60,8 @@ fn filing(n: u128, segments: Vec<SegmentRow>) -> Filing {
                 code: "1".into(), name: "某街道".into(), district: "某区".into(), confidence: 0.9
             }),
             evidence: serde_json::json!([{"field": "place", "words": []}]),
+            title: "某街道漏水".into(),
+            facts: serde_json::json!([{"fact": "object", "text": "漏水", "start": 3, "end": 5, "sure": true}]),
         },
         hints: serde_json::json!({"topic": "水"}),
     }

@@ -161,11 +161,17 @@ impl Store {
             let times: [i64; 3] = [row.try_get("began")?, row.try_get("opened")?, row.try_get("changed")?];
             let words: [String; 4] =
                 [row.try_get("call")?, row.try_get("state")?, row.try_get("how")?, row.try_get("text_state")?];
-            let json: [String; 2] = [row.try_get("evidence")?, row.try_get("recordings")?];
+            let json: [String; 3] = [row.try_get("evidence")?, row.try_get("recordings")?, row.try_get("facts")?];
             Ok((row.try_get::<i64, _>("id")?, place, category, times, words, json))
         };
-        let (id, place, category, [began, opened, changed], [call, state, how, text_state], [evidence, recordings]) =
-            columns().map_err(|error| self.sort(&error))?;
+        let (
+            id,
+            place,
+            category,
+            [began, opened, changed],
+            [call, state, how, text_state],
+            [evidence, recordings, facts],
+        ) = columns().map_err(|error| self.sort(&error))?;
         let get = |column| row.try_get::<Option<String>, _>(column).map_err(|error| self.sort(&error));
         let text_state: Text = known("a text's state", text_state.parse())?;
         let recordings: Vec<Kept> = known("recordings", serde_json::from_str(&recordings))?;
@@ -189,6 +195,8 @@ impl Store {
             place,
             unit: get("unit")?,
             evidence: known("evidence", serde_json::from_str(&evidence))?,
+            title: get("title")?.unwrap_or_default(),
+            facts: known("facts", serde_json::from_str(&facts))?,
             keys: get("keys")?.unwrap_or_default(),
             recordings: recordings.into_iter().map(|kept| kept.recording(self)).collect(),
             incident: row.try_get("incident").map_err(|error| self.sort(&error))?,
@@ -404,7 +412,7 @@ async fn put_meaning(db: &mut SqliteConnection, number: Number, meaning: &Meanin
     let place = meaning.place.as_ref();
     sqlx::query(
         "UPDATE tickets SET kind = ?, category1 = ?, category2 = ?, category3 = ?, confidence = ?, urgency = ?, \
-         unit = ?, place = ?, place_name = ?, district = ?, place_confidence = ?, evidence = ? WHERE id = ?",
+         unit = ?, place = ?, place_name = ?, district = ?, place_confidence = ?, evidence = ?, title = ?, facts = ? WHERE id = ?",
     )
     .bind(&meaning.kind)
     .bind(&meaning.category[0])
@@ -418,6 +426,8 @@ async fn put_meaning(db: &mut SqliteConnection, number: Number, meaning: &Meanin
     .bind(place.map(|p| &p.district))
     .bind(place.map(|p| p.confidence))
     .bind(meaning.evidence.to_string())
+    .bind(&meaning.title)
+    .bind(meaning.facts.to_string())
     .bind(number.key())
     .execute(db)
     .await?;

@@ -10,6 +10,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiesu::audio::g711::Law;
 use jiesu::audio::{resample, tone};
 use jiesu::calendar::Calendar;
+use jiesu::catalogue::Places;
+use jiesu::catalogue::text::Text;
+use jiesu::classify::summary::summarise;
+use jiesu::classify::{Understood, place};
 use jiesu::ivr::prove::{Dialled, Limits, Premises, Spoken, prove};
 use jiesu::ivr::{Flow, Rules};
 use jiesu::rtp::packet::Packet;
@@ -121,5 +125,30 @@ fn flow_proof(c: &mut Criterion) {
     assert!(faults.is_empty(), "{faults}");
 }
 
-criterion_group!(cores, g711, prompts, sdp_answer, sip_parse, rtp_packet, flow_proof);
+/// What a caller's sentence costs: its place, by characters and by sound, in the shipped places; and its summary.
+fn sentence(c: &mut Criterion) {
+    let faults = Faults::default();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/config/places");
+    let files = std::fs::read_dir(folder).expect("it ships").map(|entry| entry.expect("an entry").path());
+    let source = |file: std::path::PathBuf| Source::new(&file, std::fs::read_to_string(&file).expect("it is text"));
+    let places = Places::read(&files.map(source).collect::<Vec<_>>(), &faults);
+    assert!(faults.is_empty(), "{faults}");
+    for (name, text) in [
+        ("as it is written", "喂你好,我住在朝阳区望京街道花家地小区12号楼,水管昨天晚上爆裂了,请尽快派人来处理"),
+        ("misheard", "喂泥好,我住在潮阳区忘京街道花家弟小区12号娄,水管作天晚上暴裂了,请尽快派人来楚理"),
+        ("without a place", "喂你好,我想问一下退休以后医疗保险怎么办理,需要带哪些材料,什么时候可以来办,谢谢你们"),
+    ] {
+        let first = place::Report::of(&places, text, &[]);
+        c.bench_function(&format!("place/{} characters, {name}", text.chars().count()), |b| {
+            b.iter(|| place::find(&places, &Text::new(black_box(text)), &[]));
+        });
+        let understood = Understood::default();
+        c.bench_function(&format!("summary/{} characters, {name}", text.chars().count()), |b| {
+            b.iter(|| summarise(black_box(text), &understood));
+        });
+        black_box(first); // the sounds of the names are made when they are first asked for
+    }
+}
+
+criterion_group!(cores, g711, prompts, sdp_answer, sip_parse, rtp_packet, flow_proof, sentence);
 criterion_main!(cores);

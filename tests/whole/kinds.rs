@@ -205,20 +205,32 @@ impl Person {
     /// Waits for the flow to come to this node, then until so much has been received as these prompts are long.
     fn hears_out(&mut self, node: &str, played: usize) {
         let start = Instant::now();
-        let waited = |told: &Told| assert!(start.elapsed() < LIMIT, "never past {node}:\n{}", told.lines.concat());
         self.seen = loop {
             pause();
             self.told.look();
-            waited(&self.told);
+            assert!(start.elapsed() < LIMIT, "never at {node}:\n{}", self.told.lines.concat());
             if let Some(seen) = self.told.node(node, self.seen) {
                 break seen;
             }
         };
         // What is on its way, and what the telephone holds back to smooth it, comes on top.
-        let until = self.phone.received() + played + hear::SECOND;
+        self.listens(played + hear::SECOND);
+    }
+
+    /// Until so much more has been received.
+    fn listens(&self, samples: usize) {
+        let (start, until) = (Instant::now(), self.phone.received() + samples);
         while self.phone.received() < until {
             pause();
-            waited(&self.told);
+            assert!(start.elapsed() < LIMIT, "nothing more is received:\n{}", self.told.lines.concat());
+        }
+    }
+
+    /// A quarter of a second a key: two of the same that begin within a 20th are one (rtp::event).
+    fn presses(&mut self, keys: &str) {
+        for key in keys.chars() {
+            self.phone.press(&key.to_string());
+            self.listens(hear::SECOND / 4);
         }
     }
 
@@ -249,17 +261,16 @@ fn a_softphone_goes_through_each_kind_of_node() {
     alice.phone.wait("CALL_ESTABLISHED", Duration::from_secs(10));
     // say, sub, collect
     alice.hears_prompts("who/key", &["menu-housing"]);
-    drawn.digits.chars().for_each(|digit| alice.phone.press(&digit.to_string()));
-    alice.phone.press("#");
+    alice.presses(&format!("{}#", drawn.digits));
     // return, branch, hours, a variable said, set, menu
     let digits = jiesu::tts::numbers::prompts(&jiesu::ivr::Say::Digits(drawn.digits.clone()));
     let number: Vec<f32> = digits.iter().flat_map(|id| prompt(id)).collect();
     alice.hears_prompts("choose", &["en/wrong-key"]);
-    alice.phone.press(&drawn.key);
+    alice.presses(&drawn.key);
     // slower and louder, record, listen, confirm
     let slow = cleared(&english(drawn.said[2]));
     alice.hears_prompts("sure", &["en/recorded", "en/confirm"]);
-    alice.phone.press("1");
+    alice.presses("1");
     // file, queue, transfer, status, goto, hangup: ringing twice, the ticket's state and number, the good-bye.
     alice.phone.wait("CALL_CLOSED", Duration::from_secs(120));
     let ticket = daemon.wait_tickets(1, Duration::from_secs(20))[0].clone();

@@ -19,4 +19,6 @@ pub use model::{BadModel, Card, Head, MAGIC, MAX_BYTES, Model, Topic, Verdict};
 pub use reader::Learned;
 
 #[cfg(test)]
+mod shipped;
+#[cfg(test)]
 mod tests;

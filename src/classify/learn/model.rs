@@ -158,6 +158,9 @@ pub struct Model {
 /// Spans that are shown as a reason.
 const REASONS: usize = 3;
 
+/// Places of features that are looked at for reasons.
+const LOOKED_AT: usize = 24;
+
 /// Characters that one of them may have.
 const LONGEST_REASON: usize = 4;
 
@@ -206,7 +209,13 @@ impl Head {
                 (gram.end - gram.start > 1 && weight > 0.0).then_some((weight, (gram.start, gram.end)))
             })
             .collect();
-        speaking.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        // A long text has a thousand; only the first few can become reasons.
+        let order = |a: &(f32, (usize, usize)), b: &(f32, (usize, usize))| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        if speaking.len() > LOOKED_AT {
+            speaking.select_nth_unstable_by(LOOKED_AT, order);
+            speaking.truncate(LOOKED_AT);
+        }
+        speaking.sort_by(order);
         let mut spans: Vec<(usize, usize)> = Vec::new();
         for (_, (start, end)) in speaking {
             match spans.iter().position(|span| span.0 <= end && start <= span.1) {

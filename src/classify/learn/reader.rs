@@ -7,8 +7,9 @@ use crate::catalogue::{Catalogue, CategoryId};
 
 use super::model::{Head, Model, Topic, Verdict};
 
-/// A text of which it knows fewer characters says too little: 喂 and 你好 are of no category.
-const LEAST_KNOWN: usize = 4;
+/// A text of which it knows fewer features (a dozen characters have about thirty) says too little: it has learned from
+/// letters, and of 你好 or 谢谢 it would make what letters that begin so are about.
+const LEAST_KNOWN: usize = 30;
 
 /// See the module.
 #[derive(Debug)]
@@ -87,5 +88,5 @@ fn voice<T: Copy + PartialEq>(verdict: &Verdict<'_>, of: &[T]) -> Voice<T> {
             None => shares.push((*choice, *share)),
         }
     }
-    Voice { shares, spans: verdict.spans.clone() }
+    Voice { shares, spans: verdict.spans.clone(), known: verdict.known }
 }

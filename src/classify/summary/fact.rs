@@ -178,9 +178,9 @@ fn numbers(said: &Said<'_>) -> Vec<(Span, bool)> {
             digits += usize::from(digit(*c));
             end += 1;
         }
-        let first = |c: &&str| said.starts(at, c);
-        let mobile = digits == MOBILE && ["1", "一", "幺"].iter().any(|c| first(&c));
-        let landline = digits == LANDLINE || ((10..=12).contains(&digits) && ["0", "零"].iter().any(|c| first(&c)));
+        let first = |c: &str| said.starts(at, c);
+        let mobile = digits == MOBILE && ["1", "一", "幺"].iter().any(|c| first(c));
+        let landline = digits == LANDLINE || ((10..=12).contains(&digits) && ["0", "零"].iter().any(|c| first(c)));
         if mobile || landline {
             let before: String = said.chars[at.saturating_sub(8)..at].iter().collect();
             let own = ["我的", "我电话", "联系", "打给我", "本机"].iter().any(|word| before.contains(word));

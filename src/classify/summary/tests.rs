@@ -57,6 +57,15 @@ fn a_title_says_where_and_what() {
 }
 
 #[test]
+fn a_long_address_loses_its_district_and_not_its_house() {
+    let text = "朝阳区望京街道花家地北里12号楼3单元漏水";
+    let mut understood = understood(text, "望京街道", "漏水");
+    understood.evidence.push(evidence(text, Field::Place, "朝阳区"));
+    understood.evidence.push(evidence(text, Field::Place, "花家地北里"));
+    assert_eq!(summarise(text, &understood).title, "望京街道花家地北里12号楼3单元漏水");
+}
+
+#[test]
 fn an_address_goes_on_to_the_door() {
     let text = "在柳林街道12号楼三单元五层漏水";
     let summary = summarise(text, &understood(text, "柳林街道", "漏水"));

@@ -51,12 +51,21 @@ const LEADING: [&str; 18] = [
 ];
 
 /// The title; empty where the text is.
-pub(super) fn title(said: &Said<'_>, place: Option<Span>, object: &[Span]) -> String {
-    let place = place.map(|span| Span { end: span.end.min(span.start + MAX_WHERE), ..span });
-    let room = MAX_TITLE - place.map_or(0, Span::len);
+pub(super) fn title(said: &Said<'_>, place: Option<Span>, names: &[Span], object: &[Span]) -> String {
+    let short = place.map(|place| shortened(place, names));
+    let room = MAX_TITLE - short.map_or(0, Span::len);
     let what = matter(said, place, object).map(|span| Span { end: span.end.min(span.start + room), ..span });
     let text = |span: Option<Span>| span.map_or_else(String::new, |span| said.text(span));
-    text(place) + &text(what)
+    text(short) + &text(what)
+}
+
+/// An address too long for a title: without the district before the house number, else without its end.
+fn shortened(place: Span, names: &[Span]) -> Span {
+    let fits = |start: &usize| *start >= place.start && *start < place.end && place.end - *start <= MAX_WHERE;
+    match names.iter().map(|name| name.start).filter(fits).min() {
+        Some(start) => Span { start, ..place },
+        None => Span { end: place.end.min(place.start + MAX_WHERE), ..place },
+    }
 }
 
 /// The clause about the object, else the first that says something; without what leads up to it and without the place.

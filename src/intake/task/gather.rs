@@ -11,6 +11,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use crate::catalogue::OTHER;
+use crate::classify::UNSORTED;
 use crate::matter::rate::{Hour, Norm, abnormal};
 use crate::matter::{Config, Index, Report};
 use crate::store::{Error, Gather, Gathered, Reported, Store};
@@ -149,10 +151,12 @@ impl<'a> Gatherer<'a> {
 /// What is compared; nothing where nothing was said.
 fn report(ticket: &Reported) -> Option<Report<'_>> {
     let text = ticket.text.as_deref().filter(|text| !text.trim().is_empty())?;
+    // What could not be told is no category that two reports have in common.
+    let known = |level: usize| Some(ticket.category[level].as_str()).filter(|name| ![UNSORTED, OTHER].contains(name));
     Some(Report {
         text,
         at: ticket.began.as_second(),
-        category: [&ticket.category[0], &ticket.category[1], &ticket.category[2]].map(String::as_str),
+        category: [0, 1, 2].map(|level| known(level).unwrap_or_default()),
         street: ticket.street.as_deref(),
         district: ticket.district.as_deref(),
         caller: ticket.caller.as_deref(),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::id::CallId;
-use crate::matter::{Alike, Config};
+use crate::matter::{Alike, Config, Place as Where};
 use crate::store::planted;
 use crate::store::{Filing, Meaning, Place};
 use crate::ticket::{How, Text};
@@ -41,7 +41,12 @@ async fn file(store: &Store, n: u128, caller: &str, text: &str) -> Number {
 }
 
 fn gather(ticket: Number, alike: &[(Number, f32, bool)]) -> Gather {
-    let alike = alike.iter().map(|(id, likeness, caller)| Alike { id: *id, likeness: *likeness, caller: *caller });
+    let alike = alike.iter().map(|(id, likeness, caller)| Alike {
+        id: *id,
+        likeness: *likeness,
+        caller: *caller,
+        place: Where::Unknown,
+    });
     Gather { ticket, alike: Some(alike.collect()), cell: "供水/东城区".into(), day: 20_000, hour: 9 }
 }
 

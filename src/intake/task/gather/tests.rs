@@ -72,7 +72,7 @@ async fn what_a_restart_finds_in_the_store_is_compared_too() {
     let config = Config { window: 100_000 * 24 * 3600, ..Config::default() };
     let before = file(&store, 1, 0, "1", "青年沟东里的路灯坏了三天了", "和平里街道").await;
     all(&mut Gatherer::new(&store, &config).await.expect("read")).await;
-    let after = file(&store, 2, 5, "2", "晚上太黑了,青年沟东里路灯不亮", "和平里街道").await;
+    let after = file(&store, 2, 5, "2", "晚上太黑了,路灯坏了,青年沟东里", "和平里街道").await;
     all(&mut Gatherer::new(&store, &config).await.expect("read")).await;
     let matter = async |number| store.ticket(number).await.expect("read").expect("it is there").matter;
     assert_eq!(matter(before).await, matter(after).await);

@@ -94,7 +94,7 @@ impl Default for Config {
             window: 60 * DAY,
             alarm: rate::Config::default(),
             faint: 0.12,
-            least: 0.34,
+            least: 0.32,
             unplaced: 0.44,
             one: 0.15,
             repeat: 0.2,

@@ -21,6 +21,7 @@ use crate::written::Table;
 
 mod ballast;
 mod calls;
+mod corrections;
 mod error;
 mod incidents;
 mod outbox;
@@ -38,6 +39,7 @@ pub(crate) mod planted;
 #[cfg(test)]
 mod tests;
 
+pub use corrections::{Corrected, Correction};
 pub use error::Error;
 pub use incidents::MOST_OPEN;
 pub use questions::Unanswered;

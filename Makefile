@@ -1,5 +1,5 @@
 # Jiesu: `make run` for the daemon, `make test` for every gate. Both set up what they need on a Debian machine with Rust.
-.PHONY: setup run demo test check fuzz bench soak prompts install clean
+.PHONY: setup run demo test check fuzz bench soak prompts train eval install clean
 
 CARGO ?= cargo
 STEP = .ci/step
@@ -69,6 +69,27 @@ prompts: setup
 	$(CARGO) build
 	target/debug/jiesu prompts
 
+# The learned classifier (models/README.md): its figures on our own sentences, and on the labelled messages where they are.
+DATA = $(or $(JIESU_SHARED),../shared)/data
+COMPLAINTS = $(DATA)/complaints
+REQUESTS = $(DATA)/requests
+JIESU = target/release/jiesu
+eval:
+	$(CARGO) build --release
+	$(JIESU) eval classify --model models/classify.jlm tests/classify/sentences.csv --gate category.f1=0.9 --gate us=200
+	@test -e $(DATA) || echo "SKIPPED: $(DATA) is not here; only our own sentences were asked"
+	! test -e $(DATA) || $(JIESU) eval classify --model models/classify.jlm $(COMPLAINTS)/dev.csv \
+		--gate category.f1=0.895 --gate category.ece=0.035 --gate category.homophones=0.89 --gate us=200
+	! test -e $(DATA) || $(JIESU) eval classify --model models/classify.jlm $(REQUESTS)/dev.csv --gate type.accuracy=0.82
+	! test -e $(DATA) || $(JIESU) eval classify $(COMPLAINTS)/train.csv $(COMPLAINTS)/dev.csv \
+		--support $(COMPLAINTS)/segmented.csv --gate category.f1=0.905
+
+# Nothing is learned from what is asked about, nor from what resembles it.
+train:
+	$(CARGO) build --release
+	$(JIESU) train classify $(COMPLAINTS)/train.csv $(REQUESTS)/train.csv --support $(COMPLAINTS)/segmented.csv \
+		--without $(COMPLAINTS)/dev.csv --without $(REQUESTS)/dev.csv -o models/classify.jlm
+
 # make install DESTDIR=/tmp/root PREFIX=/usr
 PREFIX ?= /usr
 SHARE = $(DESTDIR)$(PREFIX)/share/jiesu
@@ -79,7 +100,8 @@ install:
 	install -Dm644 systemd/jiesu.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/jiesu.conf
 	install -Dm644 systemd/jiesu.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/jiesu.conf
 	cd config && find . -type f -exec install -Dm644 {} $(DESTDIR)/etc/jiesu/{} \;
-	sed -i 's|^# state_dir = .*|state_dir = "/var/lib/jiesu"|; s|^# models = .*|models = "/var/lib/jiesu/models"|' $(DESTDIR)/etc/jiesu/jiesu.toml
+	sed -i 's|^# state_dir = .*|state_dir = "/var/lib/jiesu"|; s|^# models = .*|models = "/var/lib/jiesu/models"|; \
+		s|^# model = "../models/classify.jlm"|model = "$(PREFIX)/share/jiesu/models/classify.jlm"|' $(DESTDIR)/etc/jiesu/jiesu.toml
 	cd models && find . -type f ! -name '*.bin' ! -name .gitignore -exec install -Dm644 {} $(SHARE)/models/{} \;
 	chmod 755 $(SHARE)/models/fetch
 

@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::Exit;
 use super::stored;
+use super::learn::correct;
 use crate::config::Main;
 use crate::store::{EventRow, Place, Store, Ticket};
 use crate::ticket::{Event, How, Number, Text};
@@ -37,6 +38,10 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what a ticket should have been; kept beside it, and learned from (`jiesu train classify`).
+    Correct(correct::Correct),
+    /// What was said so: a table of texts and labels.
+    Corrections,
     /// Everything that ever happened to a ticket.
     History {
         #[arg(value_name = "NUMBER")]
@@ -61,6 +66,8 @@ pub fn run(config: &Path, command: &Command) -> anyhow::Result<Exit> {
             };
         };
         match command {
+            Command::Correct(correct) => correct::correct(config, correct).await,
+            Command::Corrections => say(&correct::csv(&store.corrected().await?)),
             Command::List { json } => list(&store, &main.zone, *json).await,
             Command::Show { number, json } => match store.ticket(*number).await? {
                 Some(ticket) if *json => say(&format!("{}\n", as_json(&ticket)?)),

@@ -21,6 +21,7 @@ use crate::written::Table;
 
 mod ballast;
 mod calls;
+mod corrections;
 mod error;
 mod incidents;
 mod matters;
@@ -39,6 +40,7 @@ pub(crate) mod planted;
 #[cfg(test)]
 mod tests;
 
+pub use corrections::{Corrected, Correction};
 pub use error::Error;
 pub use incidents::MOST_OPEN;
 pub use matters::{Counts, Gather, Gathered, MatterChange, MatterRow, Named, Refused, Reported};

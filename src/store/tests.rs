@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::planted::{Fault, at, open};
 use super::*;
 use crate::id::CallId;
-use crate::ticket::{Event, How, State, Text};
+use crate::ticket::{Event, How, Number, State, Text};
 
 fn id(n: u128) -> CallId {
     CallId::new(at("2026-11-24T01:02:03Z").as_millisecond(), n)
@@ -409,4 +409,34 @@ async fn of_unanswered_questions_the_newest_are_kept() {
         [&id(11).to_string(), &id(10).to_string(), &id(9).to_string()]
     );
     assert!(newest.iter().all(|row| row.question.chars().count() == 200 && row.at == now()));
+}
+
+#[tokio::test]
+async fn what_people_correct_is_kept_and_the_last_word_counts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), &[]).await;
+    let now = at("2026-11-24T02:00:00Z");
+    let mut numbers = Vec::new();
+    for n in [1, 2] {
+        store.call_began(call(n)).await.expect("written");
+        let filed = store.file(filing(n, vec![segment(n, 0, Some("路灯不亮"))]), now).await.expect("filed");
+        numbers.push(filed.number);
+    }
+    let of = |ticket, category: Option<&str>, kind: Option<&str>| Correction {
+        ticket,
+        at: now,
+        author: "someone".into(),
+        category: category.map(str::to_owned),
+        kind: kind.map(str::to_owned),
+        urgency: None,
+    };
+    for correction in [of(numbers[0], Some("一/二/三"), Some("投诉")), of(numbers[0], Some("四/五/六"), None)] {
+        assert!(store.correct(correction).await.expect("kept"));
+    }
+    let nobody = Number::new(jiff::civil::date(2020, 1, 1), 7).expect("a number");
+    assert!(!store.correct(of(nobody, None, Some("投诉"))).await.expect("it answers"));
+    let text = "路灯不亮".to_owned();
+    let one = Corrected { text, category: Some("四/五/六".into()), kind: Some("投诉".into()), urgency: None };
+    assert_eq!(store.corrected().await.expect("read"), [one], "the other ticket was right");
+    store.close().await;
 }

@@ -159,9 +159,9 @@ fn labels_that_the_catalogue_calls_otherwise() {
     assert!(none.to_string().starts_with("category \"no such thing\" is not in catalogue/"), "{none}");
 }
 
-/// Labelled texts beside the repository (or where SHARED says); `None`, said aloud, where they are not.
+/// Labelled texts beside the repository (or where JIESU_SHARED says); `None`, said aloud, where they are not.
 fn held_out(name: &str, label: &str) -> Option<Vec<(String, String)>> {
-    let shared = std::env::var_os("SHARED").map_or_else(|| file("../shared"), PathBuf::from);
+    let shared = std::env::var_os("JIESU_SHARED").map_or_else(|| file("../shared"), PathBuf::from);
     let dev = shared.join("data").join(name);
     match std::fs::read_to_string(&dev) {
         Ok(text) => Some(rows(&text, label)),

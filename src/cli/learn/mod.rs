@@ -1,5 +1,6 @@
 //! `jiesu train classify` and `jiesu eval classify`: labelled texts to a model file, and how good one is.
 
+pub mod correct;
 mod figures;
 pub mod table;
 

@@ -48,7 +48,7 @@ pub fn read(file: &Path, support: bool, hash: &mut Sha256) -> Result<Vec<Labelle
     parse(file, &String::from_utf8_lossy(&bytes), support)
 }
 
-fn parse(file: &Path, text: &str, support: bool) -> Result<Vec<Labelled>, BadTable> {
+pub(super) fn parse(file: &Path, text: &str, support: bool) -> Result<Vec<Labelled>, BadTable> {
     let mut rows = cells(text).into_iter();
     let head = rows.next().unwrap_or_default();
     let column = |name: &str| head.iter().position(|cell| cell.trim() == name);

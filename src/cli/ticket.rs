@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Exit;
-use super::stored;
 use super::learn::correct;
+use super::stored;
 use crate::config::Main;
 use crate::store::{EventRow, Place, Store, Ticket};
 use crate::ticket::{Event, How, Number, Text};

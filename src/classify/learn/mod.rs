@@ -3,7 +3,7 @@
 //! Owns features, training, calibration, scores and the file; pure. Files are read by [`crate::config`] and
 //! [`crate::cli`]. It answers with probabilities that were calibrated on texts it had not learned from, and abstains
 //! below its threshold. It refuses to be the only judge: its labels are a voice beside the catalogue's words
-//! ([`super::rules`]), because it knows only the labels it was taught.
+//! (`classify::rules`), because it knows only the labels it was taught.
 
 pub mod calibrate;
 pub mod features;

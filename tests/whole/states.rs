@@ -13,6 +13,9 @@ use crate::house::caller::{Caller, telling};
 use crate::house::speech::{emergency, spoken};
 use crate::house::{Daemon, Plan, draw, has, hear, in_own_network, root, skip};
 
+/// What a caller does, node by node.
+type Way = Vec<(Act, String)>;
+
 /// What a caller does to get on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Act {
@@ -102,7 +105,7 @@ fn ways(flow: &Value, name: &str, who: Who) -> Vec<(Act, String, u32)> {
 }
 
 /// The quickest way to each node that such a caller can come to.
-fn walks(flow: &Value, who: Who) -> BTreeMap<String, (u32, Vec<(Act, String)>)> {
+fn walks(flow: &Value, who: Who) -> BTreeMap<String, (u32, Way)> {
     let start = flow["start"].as_str().expect("a start").to_owned();
     let mut found = BTreeMap::new();
     let mut open = BinaryHeap::from([Reverse((0, Vec::<(Act, String)>::new(), start))]);
@@ -192,7 +195,7 @@ fn keys_raise_the_rule_in_each_state_of_the_shipped_flow() {
     assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
     daemon.wait_metric("jiesu_incidents", 1.0);
     // The quickest of all callers' ways to each node.
-    let mut ways: BTreeMap<String, (u32, Who, Vec<(Act, String)>)> = BTreeMap::new();
+    let mut ways: BTreeMap<String, (u32, Who, Way)> = BTreeMap::new();
     let callers = [(false, false, false), (true, false, false), (false, true, false), (false, true, true)];
     for who in callers.map(|(concerned, known, mistaken)| Who { concerned, known, mistaken }) {
         // Who has a ticket has called before.

@@ -122,9 +122,9 @@ pub enum Output {
     Recognise {
         index: usize,
     },
-    /// Call [`Session::input`] with [`Input::Deadline`] after this long; `None` forgets it.
+    /// Call [`Session::input`](super::Session::input) with [`Input::Deadline`] after this long; `None` forgets it.
     Deadline(Option<Duration>),
-    /// File the ticket from [`Session::record`].
+    /// File the ticket from [`Session::record`](super::Session::record).
     File,
     /// The caller wants to be added to the incident that concerns them.
     Join,

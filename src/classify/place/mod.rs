@@ -1,6 +1,6 @@
 //! Which street office, or at least which district, a text names; and when to ask back.
 //!
-//! Every name found is a witness for the areas that it may mean ([`witness`]). A district named just before a street
+//! Every name found is a witness for the areas that it may mean (`witness`). A district named just before a street
 //! decides between streets of one name, then where the caller's earlier tickets lay. What is still open is not guessed:
 //! [`Placed::Ask`] says between which areas the caller has to choose. It never knows a place that no name in the text
 //! stands for.

@@ -26,7 +26,7 @@ async fn file(store: &Store, n: u128, caller: &str, text: &str) -> Number {
         text: Some(text.to_owned()),
         text_state: Text::Whole,
         meaning: Meaning {
-            unit: Some(if n % 2 == 0 { "甲单位" } else { "乙单位" }.to_owned()),
+            unit: Some(if n.is_multiple_of(2) { "甲单位" } else { "乙单位" }.to_owned()),
             place: Some(Place {
                 code: "1".into(),
                 name: "和平里街道".into(),

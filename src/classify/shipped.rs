@@ -172,6 +172,17 @@ fn a_name_of_two_streets_is_doubtful_until_the_district_is_named() {
 }
 
 #[test]
+fn the_number_of_a_house_is_no_part_of_a_name() {
+    // 采育镇 has a 西营四村, five other towns a 西营村.
+    for text in ["西营4号楼门口下水道堵了", "西营四号楼门口下水道堵了", "西营四单元门口下水道堵了"]
+    {
+        let found = place(text);
+        assert!(found.as_ref().is_none_or(|(.., confidence)| *confidence < super::place::SURE), "{text}: {found:?}");
+    }
+    assert_eq!(place("大兴区西营四村停水了").expect("it is one").1, "采育镇");
+}
+
+#[test]
 fn roads_and_longer_words_are_no_places() {
     for text in ["我早上要上地铁", "饭店经常营业到半夜", "光明正大地收钱", "小区前门坏了", "天桥下面有人摆摊"]
     {

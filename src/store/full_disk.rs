@@ -70,7 +70,8 @@ async fn inside() {
         }
     };
     assert!(!ballast.exists(), "the ballast was given up");
-    assert!(acknowledged.len() >= 20, "only {} tickets were kept by it", acknowledged.len());
+    // Each with a text of 30 kB, which stands in its row, in its events and in what is told to the backends.
+    assert!(acknowledged.len() >= 15, "only {} tickets were kept by it", acknowledged.len());
     assert!(matches!(error, Error::Full(_)) && error.passes() && error.to_string().contains("free space"), "{error}");
     assert!(matches!(file(&store, 9_999).await, Err(Error::Full(_))), "still full");
 

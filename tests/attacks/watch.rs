@@ -49,6 +49,8 @@ impl Watch {
         let daemon = Daemon::start(&plan);
         Run::one("normal", "13900000000", '7').pass(daemon.sip);
         let tickets = daemon.wait_tickets(1, Duration::from_secs(20));
+        // The ticket is there before the call's place is given back.
+        daemon.wait_metric("jiesu_calls", 0.0);
         let call = Call::start(&daemon);
         Watch { daemon, call, tickets, memory: Vec::new() }
     }

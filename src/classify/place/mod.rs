@@ -13,7 +13,7 @@ pub use ask::question;
 pub use report::{Answer, Candidate, Report};
 
 use crate::catalogue::text::Text;
-use crate::catalogue::{AreaId, Level, Places, Spot};
+use crate::catalogue::{AreaId, Level, Places, Spot, numeral};
 use witness::Witness;
 
 /// From here on an area is believed without a question.
@@ -96,7 +96,7 @@ pub fn find(places: &Places, text: &Text, earlier: &[String]) -> Option<Found> {
 fn spots(places: &Places, text: &Text) -> Vec<Spot> {
     let mut spots = places.spots(text);
     spots.extend(places.sounding_spots(text));
-    spots.retain(|spot| !splits_number(text, spot));
+    spots.retain(|spot| !splits_number(text, spot) && !takes_house_number(text, spot));
     let strength = |spot: &Spot| {
         let agreeing = (spot.heard.unwrap_or(1.0) * (spot.end - spot.start) as f32).round();
         agreeing + if witness::begins(text.before(spot.start)) { BEGINS } else { 0.0 }
@@ -119,6 +119,14 @@ fn spots(places: &Places, text: &Text) -> Vec<Spot> {
 fn splits_number(text: &Text, spot: &Spot) -> bool {
     let digit = |at: usize| text.chars().get(at).is_some_and(char::is_ascii_digit);
     (digit(spot.end - 1) && digit(spot.end)) || (spot.start > 0 && digit(spot.start) && digit(spot.start - 1))
+}
+
+/// 西营4号楼 is not in 西营四村: the number is the house's.
+fn takes_house_number(text: &Text, spot: &Spot) -> bool {
+    let last = text.chars()[spot.end - 1];
+    let after = text.after(spot.end);
+    numeral::leading(&last.to_string()).is_some()
+        && (after.starts_with(['号', '栋', '幢', '座']) || after.starts_with("单元"))
 }
 
 fn decide(places: &Places, streets: Vec<Found>, districts: Vec<Found>) -> Placed {

@@ -332,6 +332,8 @@ fn a_timed_version_that_no_longer_checks_is_refused_and_said() {
     plan.files.push(("flows/main.toml".into(), flow("now", [key; 2])));
     let daemon = Daemon::start(&plan);
     let folder = daemon.folder.clone();
+    // The first version is on the disk, so that nothing changes while the folder is copied.
+    wait_versions(&daemon, "the first version", |rows| rows.len() == 1);
     let copy = tempfile::tempdir().expect("a folder");
     assert!(Command::new("cp").arg("-r").arg(folder.join(".")).arg(copy.path()).status().expect("cp").success());
     save(copy.path(), "flows/main.toml", &flow("later", [key; 2]));

@@ -1,6 +1,7 @@
 //! Learning and the model file, on sentences that are made up here.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 
 use proptest::prelude::*;
 use rand::rngs::SmallRng;
@@ -45,10 +46,17 @@ fn model(seed: u64) -> Model {
     Model::new(card, vec![head])
 }
 
+/// Another one each time; what fails says with which seed.
+fn drawn() -> SmallRng {
+    let seed = RandomState::new().hash_one(0);
+    println!("seed {seed}");
+    SmallRng::seed_from_u64(seed)
+}
+
 #[test]
 fn what_was_learned_is_known_of_other_sentences() {
     let model = model(1);
-    let mut rng = SmallRng::seed_from_u64(rand::rng().random());
+    let mut rng = drawn();
     let texts: Vec<(usize, String)> = (0..90).map(|i| (i % 3, sentence(&mut rng, i % 3))).collect();
     for (label, text) in texts {
         let verdict = model.read(&text).pop().expect("one head, known words");
@@ -128,7 +136,7 @@ fn too_little_teaches_nothing() {
 
 #[test]
 fn near_duplicates_stay_in_one_fold() {
-    let mut rng = SmallRng::seed_from_u64(rand::rng().random());
+    let mut rng = drawn();
     // Texts of characters drawn at random have nothing in common; each comes four times with one part left out.
     let mut text =
         || (0..80).map(|_| char::from_u32(rng.random_range(0x4e00..0x8000)).expect("Han")).collect::<String>();
@@ -176,7 +184,7 @@ proptest! {
 #[test]
 fn a_changed_byte_is_found() {
     let bytes = model(6).bytes();
-    let mut rng = SmallRng::seed_from_u64(rand::rng().random());
+    let mut rng = drawn();
     for _ in 0..60 {
         let at = rng.random_range(0..bytes.len());
         let mut changed = bytes.clone();

@@ -59,6 +59,8 @@ pub struct Running {
     leave: CancellationToken,
     media: Media,
     asr: Asr,
+    /// The better model, where there is one.
+    corrections: Option<Asr>,
     store: Store,
     /// Stops everything that is not a call.
     stop: CancellationToken,
@@ -83,6 +85,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let config = reload::at_start(config, &store).await;
     let media = Media::start(&config.main.media).context("the media threads cannot be started")?;
     let asr = Asr::start(&config.main.asr, None);
+    let corrections = config.main.asr.corrections().map(|better| Asr::start(&better, None));
     let mut others = Vec::new();
 
     let (events, from_sip) = mpsc::channel(EVENTS);
@@ -129,6 +132,8 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let intake = intake::task::Intake {
         store: store.clone(),
         hearing: Arc::new(asr.clone()),
+        corrections: corrections.clone().map(|asr| Arc::new(asr) as Arc<dyn intake::Hearing>),
+        heard: Arc::default(),
         guide: guide(desk.clone()),
         recordings: config.main.state_dir.join("recordings"),
         outbox,
@@ -197,6 +202,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         leave,
         media,
         asr,
+        corrections,
         store,
         stop,
         others,
@@ -293,6 +299,7 @@ impl Running {
             join(name, task).await;
         }
         self.asr.stop();
+        self.corrections.iter().for_each(Asr::stop);
         self.media.stop();
         self.store.close().await;
         tracing::info!("stopped");

@@ -11,6 +11,8 @@ use crate::written::Table;
 pub struct Config {
     /// The model to use. Without it the newest fit file of `models` is taken; never the demonstration recogniser.
     pub model: Option<PathBuf>,
+    /// The model that hears again, in the background, what has its text. Without it nothing is heard again.
+    pub corrections: Option<PathBuf>,
     /// Where model files lie.
     pub models: PathBuf,
     /// OS threads that hear, each with a state of its own (about 60 MB with a tiny model, 130 MB with a small one).
@@ -27,6 +29,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             model: None,
+            corrections: None,
             models: PathBuf::from("models"),
             workers: cores(),
             queue: 64,
@@ -42,12 +45,22 @@ fn cores() -> usize {
 }
 
 impl Config {
+    /// The better model's own service: one thread, since nobody waits.
+    pub fn corrections(&self) -> Option<Config> {
+        let model = self.corrections.clone()?;
+        Some(Config { model: Some(model), corrections: None, workers: 1, queue: 4, ..self.clone() })
+    }
+
     /// Paths are relative to the folder of the file that they stand in.
     pub fn read(table: &mut Table<'_>) -> Config {
         let folder = table.place().file.parent().unwrap_or(Path::new("")).to_owned();
-        let model = table.text("model").or("");
+        let mut named = |key: &str| {
+            let file = table.text(key).or("");
+            (!file.is_empty()).then(|| folder.join(file))
+        };
         Config {
-            model: (!model.is_empty()).then(|| folder.join(model)),
+            model: named("model"),
+            corrections: named("corrections"),
             models: folder.join(table.text("models").or("../models")),
             workers: match table.int("workers").or(0, 0..64) {
                 0 => cores(),

@@ -26,6 +26,7 @@ mod trace;
 mod transcribe;
 mod trunk;
 mod version;
+mod worker;
 
 use std::path::{Path, PathBuf};
 
@@ -105,6 +106,9 @@ enum Command {
     Eval(Eval),
     /// Speech in a WAV file to text.
     Transcribe(transcribe::Arguments),
+    /// Work off what waits in the store, in a process of its own beside the daemon.
+    #[command(subcommand)]
+    Worker(worker::Command),
     /// Render the prompts of the catalogue that have no recording yet.
     Prompts(prompts::Arguments),
 }
@@ -152,6 +156,7 @@ pub fn run() -> Exit {
         Command::Eval(Eval::Emergency(files)) => emergency::eval(config, &files),
         Command::Eval(Eval::Matter(file)) => matter::eval(config, &file),
         Command::Transcribe(arguments) => transcribe::run(config, &arguments),
+        Command::Worker(command) => worker::run(config, &command),
         Command::Prompts(arguments) => prompts::run(config, &arguments),
     };
     ended.unwrap_or_else(|error| {

@@ -313,6 +313,10 @@ fn event(row: &EventRow, zone: &TimeZone) -> String {
         Event::TextGivenUp { tries, reason } => {
             format!("文字无法补全 text given up after {tries} tries: {reason}")
         }
+        Event::TextCorrected { model, recordings } => {
+            let recordings: Vec<String> = recordings.iter().map(u32::to_string).collect();
+            format!("文字订正 text corrected by {model}: recording {}", recordings.join(", "))
+        }
         Event::Sent { backend, reference: None } => format!("已转 sent to {backend}"),
         Event::Sent { backend, reference: Some(reference) } => format!("已转 sent to {backend} as {reference}"),
         Event::Parked { backend, reason } => format!("转办受阻 parked for {backend}: {reason}"),
@@ -356,7 +360,13 @@ mod tests {
             title: "柳林街道水管爆裂".into(),
             facts: serde_json::json!([{"fact": "time", "text": "最近", "start": 0, "end": 2, "sure": false}]),
             keys: "2".into(),
-            recordings: vec![Recording { file: "r/001.wav".into(), duration_s: 4.2, text: None, error: None }],
+            recordings: vec![Recording {
+                file: "r/001.wav".into(),
+                duration_s: 4.2,
+                text: None,
+                error: None,
+                texts: vec![],
+            }],
             incident: None,
             parent: None,
             matter: None,

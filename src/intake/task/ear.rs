@@ -5,7 +5,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use crate::asr::{Asr, Job, Priority, Unheard};
+use crate::asr::{Asr, Job, Priority, Transcript, Unheard};
 use crate::intake::{Hearing, NotHeard};
 
 /// Behind a busy hour's live calls; a recording that takes longer by itself counts as not heard.
@@ -22,12 +22,12 @@ impl Hearing for Asr {
         })
     }
 
-    fn hear<'a>(&'a self, file: &'a Path) -> Pin<Box<dyn Future<Output = Result<String, NotHeard>> + Send + 'a>> {
+    fn hear<'a>(&'a self, file: &'a Path) -> Pin<Box<dyn Future<Output = Result<Transcript, NotHeard>> + Send + 'a>> {
         let job = Job { file: file.to_owned(), deadline: Instant::now() + LIMIT, priority: Priority::Background };
         let heard = self.submit(job);
         Box::pin(async move {
             match heard.await {
-                Ok(transcript) => Ok(transcript.text),
+                Ok(transcript) => Ok(transcript),
                 Err(why @ (Unheard::NoModel | Unheard::QueueFull | Unheard::Stopped)) => {
                     Err(NotHeard::Later(why.to_string()))
                 }

@@ -93,7 +93,7 @@ async fn hear(intake: &Intake, left: Left) -> Result<Option<Found>, NotHeard> {
     let Some((duration, speech)) = disk::measured(file.clone()).await.map_err(NotHeard::Failed)? else {
         return Ok(None);
     };
-    let text = intake.hearing.hear(&file).await?;
+    let text = intake.hearing.hear(&file).await?.text;
     let spoken = disk::text(left.spoken(&intake.recordings)).await;
     let rules = (intake.guide)().emergencies;
     let found = rules.look_beside(&text, &spoken).and_then(|alarm| {

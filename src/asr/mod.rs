@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use config::Config;
-pub use service::Asr;
+pub use service::{Asr, read};
 pub use shelf::{advice, load, open};
 
 /// Samples a second of everything that a recogniser gets.

@@ -6,6 +6,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::Exit;
 use crate::asr::{self, Asr};
 use crate::config::Main;
-use crate::intake::task::hear::Hearer;
+use crate::intake::task::hear::{self, Hearer};
 use crate::observe;
 use crate::store::{Error, Store, Work};
 
@@ -35,6 +36,9 @@ pub struct Arguments {
     /// Only this kind of work.
     #[arg(long, value_enum, value_name = "KIND")]
     only: Option<Only>,
+    /// After so many seconds without a sign of life of this worker another takes what it was hearing.
+    #[arg(long, value_name = "SECONDS", default_value_t = hear::LEASE.as_secs(), value_parser = clap::value_parser!(u64).range(3..=3600))]
+    lease: u64,
     /// The name in the leases; no other running worker may have it. Without it: machine and process.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -112,6 +116,7 @@ async fn work(main: &Main, services: Vec<(Work, asr::Config)>, arguments: &Argum
             hearing: Arc::new(asr.clone()),
             work,
             name: name.clone(),
+            lease: Duration::from_secs(arguments.lease),
             heard: Arc::default(),
         };
         hearers.extend((0..config.workers.max(1)).map(|_| tokio::spawn(hearer.clone().until(stop.clone()))));
@@ -155,7 +160,7 @@ mod tests {
     use super::*;
 
     fn arguments(only: Option<Only>) -> Arguments {
-        Arguments { model: Some("mine.bin".into()), workers: Some(3), only, name: None }
+        Arguments { model: Some("mine.bin".into()), workers: Some(3), only, name: None, lease: 30 }
     }
 
     #[test]

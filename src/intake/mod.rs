@@ -36,6 +36,9 @@ pub enum NotHeard {
     /// No model, or no time for background work: another time.
     #[error("{0}")]
     Later(String),
+    /// It will never be heard: no sound in it, or no file any more.
+    #[error("{0}")]
+    Unreadable(String),
     /// This recording could not be heard: counted.
     #[error("{0}")]
     Failed(String),

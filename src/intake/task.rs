@@ -92,7 +92,8 @@ pub async fn run(intake: Intake, stop: CancellationToken) {
 }
 
 fn hearer(intake: &Intake, work: Work, hearing: Arc<dyn Hearing>) -> Hearer {
-    Hearer { store: intake.store.clone(), hearing, work, name: DAEMON.to_owned(), heard: intake.heard.clone() }
+    let (store, heard) = (intake.store.clone(), intake.heard.clone());
+    Hearer { store, hearing, work, name: DAEMON.to_owned(), lease: hear::LEASE, heard }
 }
 
 /// After a start: what began before `started` and has no end was cut off.

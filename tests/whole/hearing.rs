@@ -39,7 +39,7 @@ pub fn luckily(mut attempt: impl FnMut(usize) -> Result<(), String>) {
 }
 
 /// Asks, listens, files: for calls whose words alone matter.
-const BRIEF: &str = r#"
+pub const BRIEF: &str = r#"
 start = "ask"
 too_long = "end"
 [times]
@@ -64,7 +64,7 @@ say = ["thanks"]
 "#;
 
 /// One call by the test telephone: speaks when asked, agrees, listens to the number.
-fn dial(sip: SocketAddr, folder: &Path, request: &Request, caller: &str) -> Value {
+pub fn dial(sip: SocketAddr, folder: &Path, request: &Request, caller: &str) -> Value {
     let wav = say(&request.text, &folder.join(caller));
     let out = Command::new(jiesu())
         .args(["call", &format!("sip:12345@{sip}"), "--wav", &wav.display().to_string(), "--wav-at", "quiet"])

@@ -31,3 +31,4 @@ mod trace;
 mod transfer;
 mod trunks;
 mod webhook;
+mod workers;

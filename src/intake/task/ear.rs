@@ -31,6 +31,7 @@ impl Hearing for Asr {
                 Err(why @ (Unheard::NoModel | Unheard::QueueFull | Unheard::Stopped)) => {
                     Err(NotHeard::Later(why.to_string()))
                 }
+                Err(why @ Unheard::Unreadable(_)) => Err(NotHeard::Unreadable(why.to_string())),
                 Err(why) => Err(NotHeard::Failed(why.to_string())),
             }
         })

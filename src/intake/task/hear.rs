@@ -15,9 +15,7 @@ use crate::intake::{Hearing, NotHeard, recovery};
 use crate::store::{Error, Leased, Store, Work};
 
 /// How long an utterance belongs to whoever took it, without a sign of life.
-const LEASE: Duration = Duration::from_secs(30);
-/// A third of it: two signs may be missed.
-const RENEW: Duration = Duration::from_secs(10);
+pub const LEASE: Duration = Duration::from_secs(30);
 /// How often is looked when there was nothing to hear.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -29,6 +27,8 @@ pub struct Hearer {
     pub work: Work,
     /// Stands in its leases: no other process may have it.
     pub name: String,
+    /// How long an utterance waits for another where this one dies; the lease is renewed three times as often.
+    pub lease: Duration,
     /// Told of each text.
     pub heard: Arc<Notify>,
 }
@@ -65,11 +65,11 @@ impl Hearer {
 
     /// Takes one utterance through.
     pub(super) async fn turn(&self, now: Timestamp) -> Result<Turn, Error> {
-        let Some(leased) = self.store.take_hearing(&self.name, self.work, now, after(now, LEASE)).await? else {
+        let Some(leased) = self.store.take_hearing(&self.name, self.work, now, after(now, self.lease)).await? else {
             return Ok(Turn::Nothing);
         };
         if leased.tries > recovery::TRIES {
-            self.failed(&leased, "whoever heard it ended", now).await?;
+            self.failed(&leased, "whoever heard it ended", None).await?;
             return Ok(Turn::More);
         }
         match self.hear(&leased).await {
@@ -89,15 +89,20 @@ impl Hearer {
                 tracing::debug!(call = %leased.call, reason, "hearing is put off");
                 Ok(Turn::Nothing)
             }
+            Err(NotHeard::Unreadable(reason)) => {
+                self.failed(&leased, &reason, None).await?;
+                Ok(Turn::More)
+            }
             Err(NotHeard::Failed(reason)) => {
-                self.failed(&leased, &reason, now).await?;
+                let again = recovery::hear_again(leased.tries).map(|wait| after(now, wait));
+                self.failed(&leased, &reason, again).await?;
                 Ok(Turn::More)
             }
         }
     }
 
-    async fn failed(&self, leased: &Leased, reason: &str, now: Timestamp) -> Result<(), Error> {
-        let again = recovery::hear_again(leased.tries).map(|wait| after(now, wait));
+    /// Tried again at `again`, or left to people.
+    async fn failed(&self, leased: &Leased, reason: &str, again: Option<Timestamp>) -> Result<(), Error> {
         self.store.not_heard(leased, reason, again).await?;
         let (call, index, tries) = (leased.call, leased.index, leased.tries);
         match again {
@@ -118,10 +123,10 @@ impl Hearer {
     async fn hear(&self, leased: &Leased) -> Result<Transcript, NotHeard> {
         let mut heard = self.hearing.hear(&leased.file);
         loop {
-            if let Ok(heard) = tokio::time::timeout(RENEW, &mut heard).await {
+            if let Ok(heard) = tokio::time::timeout(self.lease / 3, &mut heard).await {
                 return heard;
             }
-            match self.store.renew_hearing(leased, after(Timestamp::now(), LEASE)).await {
+            match self.store.renew_hearing(leased, after(Timestamp::now(), self.lease)).await {
                 Ok(true) => {}
                 Ok(false) => return Err(NotHeard::Later("somebody else has it".to_owned())),
                 // The text may still be wanted: that is asked when it is there.

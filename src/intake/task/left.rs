@@ -63,7 +63,7 @@ pub(super) async fn pass(intake: &Intake, ready: bool, tries: &mut Tries) -> Res
                 tracing::debug!(call = %left.call, reason, "hearing is put off");
                 return Ok(());
             }
-            Err(NotHeard::Failed(reason)) => {
+            Err(NotHeard::Failed(reason) | NotHeard::Unreadable(reason)) => {
                 let failed = tries.entry(left).or_default();
                 *failed += 1;
                 if *failed >= recovery::TRIES {

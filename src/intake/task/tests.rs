@@ -306,3 +306,25 @@ async fn a_better_model_corrects_the_text_and_the_ticket_is_understood_again() {
     assert_eq!((ticket.text.as_deref(), ticket.text_pending), (Some("医\n一"), false), "silence corrects nothing");
     assert_eq!(ticket.recordings[0].texts.len(), 2);
 }
+
+/// A recording that no recorder of ours made: three hours of nothing on a disk that has no room for them.
+#[tokio::test]
+async fn what_is_no_utterance_is_left_to_people_and_not_read_into_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let intake = intake(folder.path(), vec![Err(NotHeard::Unreadable("too long".into()))]).await;
+    let file = killed_recording(&intake, id(1), "001.wav");
+    let hours = 44 + 3 * 3600 * 8000 * 2;
+    std::fs::OpenOptions::new().write(true).open(&file).and_then(|file| file.set_len(hours)).expect("sparse");
+    for _ in 0..2 {
+        recover(&intake, started()).await;
+    }
+    let ticket = &tickets(&intake).await[0];
+    assert_eq!(ticket.recordings[0].error.as_deref(), Some("172800044 bytes are not one utterance"));
+    assert!(ticket.text_pending, "nobody has listened yet");
+    // The call was closed just now.
+    assert_eq!(pass(&intake, Timestamp::now()).await, Ok(Pass::Done), "once is enough");
+    let ticket = intake.store.ticket(ticket.number).await.expect("read").expect("there");
+    assert_eq!(ticket.text_state, Text::GivenUp);
+    let header = &std::fs::read(&file).expect("read")[..44];
+    assert_eq!(header[40..44], 172_800_000u32.to_le_bytes(), "its header is mended all the same");
+}

@@ -174,8 +174,14 @@ mod tests {
 
     #[test]
     fn subtitles_are_refused() {
-        for raw in ["謝謝觀看", "字幕由 Amara.org 社區提供", "作曲：李宗盛", "谢谢观看", "请不吝点赞 订阅 转发 打赏支持明镜与点点栏目", "字幕由Amara.org社区提供"]
-        {
+        for raw in [
+            "謝謝觀看",
+            "字幕由 Amara.org 社區提供",
+            "作曲：李宗盛",
+            "谢谢观看",
+            "请不吝点赞 订阅 转发 打赏支持明镜与点点栏目",
+            "字幕由Amara.org社区提供",
+        ] {
             assert_eq!(clean(raw), Err(Refused::Subtitle), "{raw}");
         }
     }

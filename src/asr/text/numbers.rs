@@ -7,30 +7,19 @@
 use std::borrow::Cow;
 
 /// Numbers of things: also a single one is written in digits, 一 too (一号楼).
-const LABELS: [&str; 12] =
-    ["号楼", "号院", "号线", "号门", "号地", "单元", "号", "室", "楼", "层", "栋", "幢"];
+const LABELS: &str = "号楼 号院 号线 号门 号地 单元 号 室 楼 层 栋 幢";
 /// What is measured: from 二 on written in digits.
-const MEASURES: [&str; 25] = [
-    "天", "小时", "个小时", "分钟", "秒", "个月", "年", "岁", "周岁", "块钱", "元", "万", "公里", "千米", "米", "厘米",
-    "平方米", "平米", "公斤", "千克", "斤", "吨", "度", "分贝", "伏",
-];
+const MEASURES: &str = "天 小时 个小时 分钟 秒 个月 年 岁 周岁 块钱 元 万 公里 千米 米 厘米 平方米 平米 公斤 千克 斤 吨 度 \
+    分贝 伏";
 /// What is counted: from 十 on written in digits.
-const COUNTED: [&str; 29] = [
-    "个", "人", "户", "次", "辆", "台", "只", "家", "名", "位", "套", "间", "遍", "张", "处", "块", "平", "盏",
-    "棵", "期", "世纪", "周", "趟", "件", "部", "倍", "起", "亩", "瓶",
-];
+const COUNTED: &str = "个 人 户 次 辆 台 只 家 名 位 套 间 遍 张 处 块 平 盏 棵 期 世纪 周 趟 件 部 倍 起 亩 瓶";
 /// Before the hour of a clock.
-const DAY_PARTS: [&str; 18] = [
-    "上午", "下午", "早上", "晚上", "中午", "凌晨", "夜里", "半夜", "傍晚", "早晨", "清晨", "夜间", "今天", "昨天",
-    "明天", "前天", "每天", "当天",
-];
+const DAY_PARTS: &str = "上午 下午 早上 晚上 中午 凌晨 夜里 半夜 傍晚 早晨 清晨 夜间 今天 昨天 明天 前天 每天 当天";
 /// Words and idioms that begin with a numeral and are none, where a rule below would take them for one.
-const WORDS: [&str; 40] = [
-    "一五一十", "三三两两", "七七八八", "三六九等", "一万年", "一百年", "一天到晚", "三天两头", "三番五次", "三年五载",
-    "一年到头", "一年四季", "一层层", "一号难求", "三分钟热度", "一楼道", "二楼道", "一室", "三元桥", "三元里", "三元村",
-    "三元西", "三元东", "四元桥", "五元桥", "八元桥", "一元化", "三年级", "四年级", "五年级", "六年级",
-    "二年级", "一年级", "十个手指", "千万", "一米阳光", "一亩园", "一天两天", "一年两年", "一年半载",
-];
+const WORDS: &str = "一五一十 三三两两 七七八八 三六九等 一万年 一百年 一天到晚 三天两头 三番五次 三年五载 一年到头 \
+    一年四季 一层层 一号难求 三分钟热度 一楼道 二楼道 一室 三元桥 三元里 三元村 三元西 三元东 四元桥 \
+    五元桥 八元桥 一元化 三年级 四年级 五年级 六年级 二年级 一年级 十个手指 千万 一米阳光 一亩园 \
+    一天两天 一年两年 一年半载";
 
 /// The text with its numbers in digits.
 pub fn in_digits(text: &str) -> Cow<'_, str> {
@@ -58,7 +47,7 @@ pub fn in_digits(text: &str) -> Cow<'_, str> {
 
 /// How many characters are passed over together: a word, or all of a numeral that stays as it was said.
 fn unchanged(chars: &[char], at: usize) -> usize {
-    if let Some(word) = WORDS.iter().find(|word| begins(&chars[at..], word)) {
+    if let Some(word) = WORDS.split(' ').find(|word| begins(&chars[at..], word)) {
         return word.chars().count();
     }
     if begins(&chars[at..], "百分之") {
@@ -70,7 +59,7 @@ fn unchanged(chars: &[char], at: usize) -> usize {
 /// The number that begins here: how many characters it takes, and what is written.
 fn number(chars: &[char], at: usize) -> Option<(usize, String)> {
     let here = &chars[at..];
-    if WORDS.iter().any(|word| begins(here, word)) {
+    if starts(here, WORDS) {
         return None;
     }
     if begins(here, "百分之") {
@@ -107,7 +96,7 @@ fn range(here: &[char], length: usize) -> Option<(usize, String)> {
     let second = numeral(rest);
     let (low, high) = (value(&here[..length])?, value(&rest[..second])?);
     let unit = &rest[second..];
-    let counted = measured(unit) || starts(unit, &LABELS) || starts(unit, &COUNTED);
+    let counted = measured(unit) || starts(unit, LABELS) || starts(unit, COUNTED);
     (low < high && counted).then(|| (length + 1 + second, format!("{low}{}{}", here[length], grouped(high))))
 }
 
@@ -125,7 +114,7 @@ fn code(before: &[char], said: &[char], after: &[char]) -> Option<String> {
             let (a, b) = (digit(*a)?, digit(*b)?);
             // 三四号楼 is one or the other; 零三年 and 三零室 are numbers.
             let roughly = a > 0 && b == a + 1;
-            let labelled = starts(after, &LABELS) || (starts(after, &["年"]) && (a == 0 || a == 9 || a <= 2));
+            let labelled = starts(after, LABELS) || (starts(after, "年") && (a == 0 || a == 9 || a <= 2));
             if labelled && !roughly { spell() } else { None }
         }
         [one] => {
@@ -136,26 +125,27 @@ fn code(before: &[char], said: &[char], after: &[char]) -> Option<String> {
             if value == 0 {
                 return None;
             }
-            if starts(after, &["层", "栋", "幢"]) {
+            if starts(after, "层 栋 幢") {
                 // 一层灰, 一栋楼: no number of theirs, unless it stands behind a name or a number.
-                let placed = matches!(before.last(), Some('楼' | '元' | '区' | '院' | '园' | '里' | '苑' | '城' | '下'));
+                let placed =
+                    matches!(before.last(), Some('楼' | '元' | '区' | '院' | '园' | '里' | '苑' | '城' | '下'));
                 return if value > 1 || placed { spell() } else { None };
             }
-            if starts(after, &LABELS) || (value > 1 && measured(after)) || month(after, value) { spell() } else { None }
+            if starts(after, LABELS) || (value > 1 && measured(after)) || month(after, value) { spell() } else { None }
         }
         [] => None,
     }
 }
 
 fn measured(after: &[char]) -> bool {
-    starts(after, &MEASURES) && !starts(after, &["元桥", "元里", "年级", "天两头", "米阳光"])
+    starts(after, MEASURES) && !starts(after, "元桥 元里 年级 天两头 米阳光")
 }
 
 /// A month, with its day or without; 八月十五 without 日 is the festival.
 fn month(after: &[char], value: u8) -> bool {
     let Some(('月', rest)) = after.split_first().map(|(c, rest)| (*c, rest)) else { return false };
     let day = numeral(rest);
-    value > 0 && (day == 0 || starts(&rest[day..], &["日", "号"]))
+    value > 0 && (day == 0 || starts(&rest[day..], "日 号"))
 }
 
 /// Numbers with 十, 百, 千, 万, 亿.
@@ -168,9 +158,9 @@ fn positional(before: &[char], said: &[char], after: &[char]) -> Option<String> 
         Some(('多', rest)) => (true, rest),
         _ => (false, after),
     };
-    let unit_said = starts(unit, &LABELS) || measured(unit) || starts(unit, &COUNTED);
-    let date = value <= 12 && month(unit, value as u8) || value <= 31 && starts(unit, &["日"]);
-    let bus = starts(unit, &["路公交", "路车", "路汽车"]);
+    let unit_said = starts(unit, LABELS) || measured(unit) || starts(unit, COUNTED);
+    let date = value <= 12 && month(unit, value as u8) || value <= 31 && starts(unit, "日");
+    let bus = starts(unit, "路公交 路车 路汽车");
     // Alone, before a mark or the end: 二十三. (二十四节气, 十八里店: the word goes on.)
     let alone = !more && said.len() > 1 && unit.first().is_none_or(|c| !is_han(*c)) && before.last() != Some(&'月');
     // 三百五 is 350 only where something is counted.
@@ -198,7 +188,7 @@ fn decimal(here: &[char], whole: usize) -> Option<(usize, String)> {
     let rest = &here[whole + 1..];
     let digits = rest.iter().take_while(|c| digit(**c).is_some() && **c != '两').count();
     let unit = &rest[digits..];
-    if !(1..=4).contains(&digits) || !(measured(unit) || starts(unit, &["倍", "亿", "平"])) {
+    if !(1..=4).contains(&digits) || !(measured(unit) || starts(unit, "倍 亿 平")) {
         return None;
     }
     let value = value(&here[..whole])?;
@@ -226,25 +216,25 @@ fn clock(before: &[char], said: &[char], after: &[char]) -> Option<(usize, Strin
     let ('点', rest) = after.split_first().map(|(c, rest)| (*c, rest))? else { return None };
     let minutes = numeral(rest);
     let minute = value(&rest[..minutes]).filter(|minute| *minute < 60);
-    let minute_said = minutes > 1 || starts(&rest[minutes..], &["分"]) && !starts(&rest[minutes..], &["分之"]);
+    let minute_said = minutes > 1 || starts(&rest[minutes..], "分") && !starts(&rest[minutes..], "分之");
     if let Some(minute) = minute
         && minute_said
         && !measured(&rest[minutes..])
-        && (rest[0] == '零' || minute > 9 || starts(&rest[minutes..], &["分"]))
+        && (rest[0] == '零' || minute > 9 || starts(&rest[minutes..], "分"))
     {
         let zero = if rest[0] == '零' { "0" } else { "" };
         return Some((said.len() + 1 + minutes, format!("{hour}点{zero}{minute}")));
     }
-    if minutes > 0 && !starts(rest, &["一刻", "三刻"]) {
+    if minutes > 0 && !starts(rest, "一刻 三刻") {
         return None;
     }
     // 一点都不, 有一点, 十点建议.
-    if starts(rest, &["都", "也", "儿", "点", "建议", "意见", "要求", "问题", "原因"]) {
+    if starts(rest, "都 也 儿 点 建议 意见 要求 问题 原因") {
         return None;
     }
-    let ends = |words: &[&str]| words.iter().any(|word| ends(before, word));
-    let told = starts(rest, &["半", "钟", "整", "一刻", "三刻"]);
-    let placed = ends(&DAY_PARTS) || hour > 9 || hour > 1 && ends(&["到", "至", "从"]);
+    let ends = |words: &str| words.split(' ').any(|word| ends(before, word));
+    let told = starts(rest, "半 钟 整 一刻 三刻");
+    let placed = ends(DAY_PARTS) || hour > 9 || hour > 1 && ends("到 至 从");
     (told || placed).then(|| (said.len() + 1, format!("{hour}点")))
 }
 
@@ -413,8 +403,9 @@ fn begins(here: &[char], word: &str) -> bool {
     word.chars().all(|c| here.next() == Some(&c))
 }
 
-fn starts(here: &[char], words: &[&str]) -> bool {
-    words.iter().any(|word| begins(here, word))
+/// Any of the words, which stand with blanks between them.
+fn starts(here: &[char], words: &str) -> bool {
+    words.split(' ').any(|word| begins(here, word))
 }
 
 fn ends(before: &[char], word: &str) -> bool {

@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn simplified_texts_stay_as_they_are() {
-        for text in ["乾隆年间的房子在乾州", "瞭望塔下面，狼藉一片", "后天皇后大厦停水", "wifi", "晒干了，干活"] {
+        for text in ["乾隆年间的房子在乾州", "瞭望塔下面，狼藉一片", "后天皇后大厦停水", "wifi", "晒干了，干活"]
+        {
             assert!(matches!(simplified(text), Cow::Borrowed(_)), "{text}");
         }
     }

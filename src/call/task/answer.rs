@@ -354,9 +354,9 @@ impl Call<'_> {
                     self.clerk.write(Job::Joined(row.id));
                 }
             }
-            Output::LookUp { number } => {
+            Output::LookUp(sought) => {
                 let caller = self.invitation.caller.clone().unwrap_or_default();
-                if !self.clerk.write(Job::LookUp { caller, number }) {
+                if !self.clerk.write(Job::LookUp { caller, sought }) {
                     self.session.input(Input::Status(None));
                 }
             }

@@ -311,6 +311,7 @@ impl Call<'_> {
             Output::Listen { listen, no_input, silence, max } => {
                 let file = self.recording(listen);
                 let limits = ListenLimits { no_input, silence, max, end_keys: "#" };
+                tracing::debug!(call = %self.invitation.id, node = self.session.node(), "listens");
                 self.audio(Audio::Listen { listen, file, limits });
             }
             Output::Speak(delivery) => self.delivery = delivery,

@@ -317,7 +317,7 @@ impl Session {
                         self.file();
                     }
                 }
-                ivr::Output::LookUp { number } => self.out.push_back(Output::LookUp { number }),
+                ivr::Output::LookUp(sought) => self.out.push_back(Output::LookUp(sought)),
                 ivr::Output::Transfer { target, by } => self.out.push_back(Output::Transfer { target, by }),
                 ivr::Output::StopTransfer => self.out.push_back(Output::StopTransfer),
                 ivr::Output::Question { said, answer } => self.out.push_back(Output::Question { said, answer }),

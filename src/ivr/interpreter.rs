@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers::Answers;
-use super::flow::{Flow, Kind, NodeId, Times};
-use super::talk::{Context, Delivery, Heard, Hints, Input, Output, StatusReport};
+use super::flow::{Flow, Kind, NodeId, Times, Which};
+use super::talk::{Context, Delivery, Heard, Hints, Input, Output, Sought, StatusReport};
 
 /// A prompt that has not ended by then never will: go on without it.
 const PLAY: Duration = Duration::from_secs(180);
@@ -358,10 +358,16 @@ impl Interpreter {
                 self.rest(At::Filing, Some(STORE));
                 None
             }
-            Kind::Status { number, .. } => {
-                let keyed = number.as_ref().and_then(|name| self.variables.get(name));
-                let number = keyed.filter(|number| !number.is_empty()).cloned();
-                self.out.push_back(Output::LookUp { number });
+            Kind::Status { which, .. } => {
+                let sought = match which {
+                    Which::Keyed(name) => match self.variables.get(name).filter(|number| !number.is_empty()) {
+                        Some(number) => Sought::Number(number.clone()),
+                        None => Sought::Last,
+                    },
+                    Which::Last => Sought::Last,
+                    Which::Repeated => Sought::Repeated,
+                };
+                self.out.push_back(Output::LookUp(sought));
                 self.rest(At::LookingUp, Some(STORE));
                 None
             }

@@ -311,6 +311,7 @@ impl Call<'_> {
             Output::Listen { listen, no_input, silence, max } => {
                 let file = self.recording(listen);
                 let limits = ListenLimits { no_input, silence, max, end_keys: "#" };
+                tracing::debug!(call = %self.invitation.id, node = self.session.node(), "listens");
                 self.audio(Audio::Listen { listen, file, limits });
             }
             Output::Speak(delivery) => self.delivery = delivery,
@@ -354,9 +355,9 @@ impl Call<'_> {
                     self.clerk.write(Job::Joined(row.id));
                 }
             }
-            Output::LookUp { number } => {
+            Output::LookUp(sought) => {
                 let caller = self.invitation.caller.clone().unwrap_or_default();
-                if !self.clerk.write(Job::LookUp { caller, number }) {
+                if !self.clerk.write(Job::LookUp { caller, sought }) {
                     self.session.input(Input::Status(None));
                 }
             }

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::asr::Asr;
+use crate::asr::{Asr, Purpose};
 use crate::backend;
 use crate::call::admission::Admission;
 use crate::call::originate::Originator;
@@ -59,8 +59,6 @@ pub struct Running {
     leave: CancellationToken,
     media: Media,
     asr: Asr,
-    /// The better model, where there is one.
-    corrections: Option<Asr>,
     store: Store,
     /// Stops everything that is not a call.
     stop: CancellationToken,
@@ -85,7 +83,6 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let config = reload::at_start(config, &store).await;
     let media = Media::start(&config.main.media).context("the media threads cannot be started")?;
     let asr = Asr::start(&config.main.asr, None);
-    let corrections = config.main.asr.corrections().map(|better| Asr::start(&better, None));
     let mut others = Vec::new();
 
     let (events, from_sip) = mpsc::channel(EVENTS);
@@ -132,8 +129,8 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     others.push(("backends", tokio::spawn(backend::task::run(store.clone(), backends, outbox.clone(), stop.clone()))));
     let intake = intake::task::Intake {
         store: store.clone(),
-        hearing: Arc::new(asr.clone()),
-        corrections: corrections.clone().map(|asr| Arc::new(asr) as Arc<dyn intake::Hearing>),
+        hearing: ear(&asr, Purpose::Complaint),
+        corrections: config.main.asr.corrections.as_ref().map(|_| ear(&asr, Purpose::Correction)),
         heard: Arc::default(),
         guide: guide(desk.clone()),
         recordings: config.main.state_dir.join("recordings"),
@@ -203,11 +200,15 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         leave,
         media,
         asr,
-        corrections,
         store,
         stop,
         others,
     })
+}
+
+/// The recogniser as work in the background uses it.
+fn ear(asr: &Asr, purpose: Purpose) -> Arc<dyn intake::Hearing> {
+    Arc::new(intake::task::ear::Ear { asr: asr.clone(), purpose })
 }
 
 /// What calls follow, from a checked configuration.
@@ -300,7 +301,6 @@ impl Running {
             join(name, task).await;
         }
         self.asr.stop();
-        self.corrections.iter().for_each(Asr::stop);
         self.media.stop();
         self.store.close().await;
         tracing::info!("stopped");

@@ -13,8 +13,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
-use crate::asr::{self, Asr};
+use crate::asr::{self, Asr, Purpose};
 use crate::config::Main;
+use crate::intake::task::ear::Ear;
 use crate::intake::task::hear::{self, Hearer};
 use crate::observe;
 use crate::store::{Error, Store, Work};
@@ -69,32 +70,27 @@ pub fn run(config: &Path, command: &Command) -> anyhow::Result<Exit> {
     super::serve::runtime()?.block_on(work(&main, services, arguments))
 }
 
-/// What is heard with which settings.
+/// What is heard with which settings: each kind by a service of its own that has one model.
 fn services(config: &asr::Config, arguments: &Arguments) -> Result<Vec<(Work, asr::Config)>, String> {
     let workers = arguments.workers.map_or(config.workers, usize::from);
-    let mut services = Vec::new();
-    if arguments.only != Some(Only::Corrections) {
-        let model = arguments.model.clone().or_else(|| config.model.clone());
-        services.push((Work::Text, asr::Config { model, workers, ..config.clone() }));
-    }
-    if arguments.only != Some(Only::Texts) {
-        match (config.corrections(), arguments.only) {
-            (Some(better), None) => services.push((Work::Correction, better)),
-            (Some(better), Some(_)) => {
-                let model = arguments.model.clone().or(better.model);
-                services.push((Work::Correction, asr::Config { model, workers, ..better }));
-            }
-            (None, None) => {}
-            (None, Some(_)) => {
-                return Err(
-                    "jiesu.toml names no model for corrections; set corrections = \"FILE\" under [asr], which \
-                            also tells the daemon to take them over"
-                        .to_owned(),
-                );
-            }
-        }
-    }
-    Ok(services)
+    let with = |model: Option<PathBuf>, workers| asr::Config {
+        model,
+        choices: None,
+        corrections: None,
+        workers,
+        ..config.clone()
+    };
+    let given = arguments.model.clone();
+    let (text, better) = (config.model.clone(), config.corrections.clone());
+    let unnamed = "jiesu.toml names no model for corrections; set corrections = \"FILE\" under [asr], which also tells \
+                   the daemon to take them over";
+    Ok(match (arguments.only, better) {
+        (Some(Only::Texts), _) | (None, None) => vec![(Work::Text, with(given.or(text), workers))],
+        // Nobody waits for a correction: one thread.
+        (None, better) => vec![(Work::Text, with(given.or(text), workers)), (Work::Correction, with(better, 1))],
+        (Some(Only::Corrections), Some(better)) => vec![(Work::Correction, with(given.or(Some(better)), workers))],
+        (Some(Only::Corrections), None) => return Err(unnamed.to_owned()),
+    })
 }
 
 async fn work(main: &Main, services: Vec<(Work, asr::Config)>, arguments: &Arguments) -> anyhow::Result<Exit> {
@@ -113,7 +109,7 @@ async fn work(main: &Main, services: Vec<(Work, asr::Config)>, arguments: &Argum
         let asr = Asr::start(&config, None);
         let hearer = Hearer {
             store: store.clone(),
-            hearing: Arc::new(asr.clone()),
+            hearing: Arc::new(Ear { asr: asr.clone(), purpose: Purpose::Complaint }),
             work,
             name: name.clone(),
             lease: Duration::from_secs(arguments.lease),

@@ -18,7 +18,7 @@ use super::{Hearing, recovery};
 
 mod complete;
 mod disk;
-mod ear;
+pub mod ear;
 pub mod gather;
 pub mod hear;
 mod left;

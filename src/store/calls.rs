@@ -243,7 +243,7 @@ pub(super) async fn add_segment(db: &mut SqliteConnection, row: &SegmentRow, fil
 }
 
 /// The first text stands.
-pub(super) async fn put_text(db: &mut SqliteConnection, call: CallId, index: u32, text: &str) -> Result<(), sqlx::Error> {
+async fn put_text(db: &mut SqliteConnection, call: CallId, index: u32, text: &str) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE segments SET text = ? WHERE call = ? AND idx = ? AND text IS NULL")
         .bind(text)
         .bind(call.to_string())

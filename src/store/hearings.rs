@@ -8,8 +8,9 @@
 use jiff::{SignedDuration, Timestamp};
 use sqlx::SqliteConnection;
 
+use super::heard::Heard;
 use super::tickets::{self, number};
-use super::{Error, Failure, Leased, Meaning, Pending, Reheard, Store, Work, Write, calls, known, millis, time};
+use super::{Error, Failure, Leased, Meaning, Pending, Reheard, Store, Transcribed, Work, Write, known, millis, time};
 use crate::catalogue::Urgency;
 use crate::id::CallId;
 use crate::ticket::{Event, Number, Standing};
@@ -90,8 +91,8 @@ impl Store {
 
     /// What was said. An utterance that had no text has it from now on; a correction waits until the whole ticket was
     /// heard again. `false`: somebody else has the lease, and this text is not wanted.
-    pub async fn heard(&self, leased: &Leased, text: &str, model: &str, now: Timestamp) -> Result<bool, Error> {
-        let step = Step::Heard { text: text.to_owned(), model: model.to_owned(), now };
+    pub async fn heard(&self, leased: &Leased, heard: Transcribed, now: Timestamp) -> Result<bool, Error> {
+        let step = Step::Heard { heard, now };
         self.write(Settle { leased: leased.clone(), step }).await
     }
 
@@ -148,9 +149,14 @@ impl Store {
         let rows = rows.bind(millis(now)).bind(self.oldest_corrected(now)).bind(limit).fetch_all(&mut *db).await;
         let mut list = Vec::new();
         for (id, call, hints) in rows.map_err(|error| self.sort(&error))? {
-            let sql = "SELECT idx, text, model FROM hearings WHERE call = ? AND state = 'heard' ORDER BY idx";
-            let heard = sqlx::query_as::<_, (u32, String, String)>(sql).bind(&call).fetch_all(&mut *db).await;
+            let sql = "SELECT idx, text, words, hearing FROM hearings WHERE call = ? AND state = 'heard' ORDER BY idx";
+            let heard = sqlx::query_as::<_, (u32, String, String, String)>(sql).bind(&call).fetch_all(&mut *db).await;
             let heard = heard.map_err(|error| self.sort(&error))?;
+            let read = |(index, text, words, hearing): (u32, String, String, String)| -> Result<_, Error> {
+                let words = known("words", serde_json::from_str(&words))?;
+                Ok((index, Transcribed { text, words, hearing: known("a hearing", serde_json::from_str(&hearing))? }))
+            };
+            let heard = heard.into_iter().map(read).collect::<Result<_, _>>()?;
             let call = known("a call's id", call.parse())?;
             let segments = self.segments_of(&mut db, call).await?;
             let hints = known("hints", serde_json::from_str(&hints))?;
@@ -165,7 +171,7 @@ impl Store {
     pub async fn text_corrected(
         &self,
         ticket: &Reheard,
-        changes: Vec<(u32, String, String)>,
+        changes: Vec<(u32, Transcribed)>,
         (text, meaning): (Option<String>, Meaning),
         now: Timestamp,
     ) -> Result<bool, Error> {
@@ -218,7 +224,7 @@ impl Write for Take {
 
 enum Step {
     Renew { until: Timestamp },
-    Heard { text: String, model: String, now: Timestamp },
+    Heard { heard: Transcribed, now: Timestamp },
     PutBack { now: Timestamp },
     Failed { reason: String, again: Option<Timestamp> },
 }
@@ -240,31 +246,34 @@ impl Write for Settle {
         if held.is_none() {
             return Ok(false);
         }
-        let mine = "UPDATE hearings SET state = ?3, due = ?4, tries = tries - ?5, text = ?6, model = ?7, reason = ?8 \
+        let mine = "UPDATE hearings SET state = ?3, due = ?4, tries = tries - ?5, text = ?6, words = ?7, hearing = ?8, \
+                    reason = ?9 \
                     WHERE call = ?1 AND idx = ?2";
         let mine = sqlx::query(mine).bind(&call_id).bind(index);
         let nothing = None::<&str>;
         match &self.step {
             Step::Renew { until } => {
                 let mine = mine.bind("leased").bind(millis(*until)).bind(0);
-                mine.bind(nothing).bind(nothing).bind(nothing).execute(db).await?;
+                mine.bind(nothing).bind(nothing).bind(nothing).bind(nothing).execute(db).await?;
             }
             Step::PutBack { now } => {
                 let mine = mine.bind("waiting").bind(millis(*now)).bind(1);
-                mine.bind(nothing).bind(nothing).bind(nothing).execute(db).await?;
+                mine.bind(nothing).bind(nothing).bind(nothing).bind(nothing).execute(db).await?;
             }
             Step::Failed { reason, again } => {
                 let (state, due) = again.map_or(("given_up", 0), |again| ("waiting", millis(again)));
                 let mine = mine.bind(state).bind(due).bind(0);
-                mine.bind(nothing).bind(nothing).bind(reason).execute(db).await?;
+                mine.bind(nothing).bind(nothing).bind(nothing).bind(reason).execute(db).await?;
             }
-            Step::Heard { text, model, .. } if *work == Work::Correction => {
+            Step::Heard { heard, .. } if *work == Work::Correction => {
+                let (words, hearing) = heard.columns();
                 let mine = mine.bind("heard").bind(0).bind(0);
-                mine.bind(text).bind(model).bind(nothing).execute(db).await?;
+                mine.bind(&heard.text).bind(words).bind(hearing).bind(nothing).execute(db).await?;
             }
-            Step::Heard { text, model, now } => {
-                calls::put_text(&mut *db, *call, *index, text).await?;
-                keep_text(&mut *db, *call, *index, (text, model), "pending", *now).await?;
+            Step::Heard { heard, now } => {
+                Heard::new(*call, *index, heard).write(&mut *db).await?;
+                let text = (heard.text.as_str(), heard.hearing.model.as_str());
+                keep_text(&mut *db, *call, *index, text, "pending", *now).await?;
                 let done = sqlx::query("DELETE FROM hearings WHERE call = ? AND idx = ?");
                 done.bind(&call_id).bind(index).execute(db).await?;
             }
@@ -310,7 +319,7 @@ impl Write for End {
 struct Correct {
     number: Number,
     call: CallId,
-    changes: Vec<(u32, String, String)>,
+    changes: Vec<(u32, Transcribed)>,
     text: Option<String>,
     meaning: Meaning,
     now: Timestamp,
@@ -321,8 +330,8 @@ impl Write for Correct {
     type Out = bool;
 
     async fn write(&self, db: &mut SqliteConnection) -> Result<bool, Failure> {
-        let recordings = self.changes.iter().map(|(index, ..)| *index).collect();
-        let model = self.changes.first().map(|(_, _, model)| model.clone()).unwrap_or_default();
+        let recordings = self.changes.iter().map(|(index, _)| *index).collect();
+        let model = self.changes.first().map(|(_, heard)| heard.hearing.model.clone()).unwrap_or_default();
         let event = Event::TextCorrected { model, recordings };
         let standing = tickets::standing(db, self.number).await?;
         if Standing::after(Some(standing), &event).is_err() {
@@ -335,8 +344,8 @@ impl Write for Correct {
         if self.changes.is_empty() {
             return Ok(true);
         }
-        for (index, text, model) in &self.changes {
-            self.replace(db, *index, text, model).await?;
+        for (index, heard) in &self.changes {
+            self.replace(db, *index, heard).await?;
         }
         let sql = "UPDATE tickets SET text = ? WHERE id = ?";
         sqlx::query(sql).bind(&self.text).bind(self.number.key()).execute(&mut *db).await?;
@@ -350,7 +359,7 @@ impl Write for Correct {
 
 impl Correct {
     /// Puts the text in its place; the one that stood there is kept.
-    async fn replace(&self, db: &mut SqliteConnection, index: u32, text: &str, model: &str) -> Result<(), Failure> {
+    async fn replace(&self, db: &mut SqliteConnection, index: u32, heard: &Transcribed) -> Result<(), Failure> {
         let call = self.call.to_string();
         let sql = "SELECT s.text, t.opened, (SELECT count(*) FROM texts x WHERE x.call = s.call AND x.idx = s.idx)
                    FROM segments s JOIN tickets t ON t.call = s.call WHERE s.call = ? AND s.idx = ?";
@@ -360,9 +369,11 @@ impl Correct {
             let before = before.unwrap_or_default();
             keep_text(db, self.call, index, (&before, ""), "filed", time(opened)?).await?;
         }
-        keep_text(db, self.call, index, (text, model), "correction", self.now).await?;
-        let sql = "UPDATE segments SET text = ? WHERE call = ? AND idx = ?";
-        sqlx::query(sql).bind(text).bind(&call).bind(index).execute(db).await?;
+        let text = (heard.text.as_str(), heard.hearing.model.as_str());
+        keep_text(db, self.call, index, text, "correction", self.now).await?;
+        let (words, hearing) = heard.columns();
+        let sql = "UPDATE segments SET text = ?, words = ?, hearing = ? WHERE call = ? AND idx = ?";
+        sqlx::query(sql).bind(&heard.text).bind(words).bind(hearing).bind(&call).bind(index).execute(db).await?;
         Ok(())
     }
 

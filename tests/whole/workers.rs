@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use jiesu::store::Work;
+use jiesu::asr::{Purpose, Transcript};
+use jiesu::store::{Transcribed, Work};
 use serde_json::Value;
 
 use crate::hearing::{BRIEF, dial, distance, model};
@@ -155,7 +156,7 @@ fn a_better_model_corrects_a_text_and_what_stood_there_is_kept() {
             // Only calls that are over have something to hear.
             match store.take_hearing("small", Work::Text, now, jiff::Timestamp::MAX).await.expect("taken or not") {
                 Some(leased) => {
-                    assert!(store.heard(&leased, &wrong, "small", now).await.expect("written"));
+                    assert!(store.heard(&leased, small(&wrong), now).await.expect("written"));
                     left -= 1;
                 }
                 None => pause(),
@@ -179,6 +180,11 @@ fn a_better_model_corrects_a_text_and_what_stood_there_is_kept() {
     // Heard once more it would be corrected for ever.
     let metric = daemon.metric("jiesu_texts_total{result=\"corrected\"}");
     assert_eq!(metric, 2.0);
+}
+
+fn small(text: &str) -> Transcribed {
+    let heard = Transcript { text: text.into(), model: "small".into(), ..Transcript::default() };
+    Transcribed::new(heard, Purpose::Complaint, None)
 }
 
 /// Files that are no model, each drawn; what a message about it must say besides its name.

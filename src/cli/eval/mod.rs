@@ -156,7 +156,7 @@ impl Ears {
         let heard = self.worker.hear(pcm, &Until::deadline(began + PATIENCE))?;
         let cost = Cost { took: began.elapsed(), cpu: processor_time().saturating_sub(cpu) };
         // What is not believed is no text.
-        Ok((heard.unwrap_or_default(), cost))
+        Ok((heard.map(|said| said.text).unwrap_or_default(), cost))
     }
 }
 

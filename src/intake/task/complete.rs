@@ -77,11 +77,11 @@ async fn complete(intake: &Intake, ticket: &Pending, now: Timestamp) -> Result<(
 async fn correct(intake: &Intake, ticket: &Reheard, now: Timestamp) -> Result<(), Error> {
     let mut segments = ticket.segments.clone();
     let mut changes = Vec::new();
-    for (index, text, model) in &ticket.heard {
+    for (index, heard) in &ticket.heard {
         let Some(segment) = segments.iter_mut().find(|segment| segment.index == *index) else { continue };
-        if recovery::better(segment.text.as_deref().unwrap_or_default(), text) {
-            segment.text = Some(text.clone());
-            changes.push((*index, text.clone(), model.clone()));
+        if recovery::better(segment.text.as_deref().unwrap_or_default(), &heard.text) {
+            segment.text = Some(heard.text.clone());
+            changes.push((*index, heard.clone()));
         }
     }
     let said = understood(intake, segments.iter().map(|s| s.text.as_deref()), &ticket.hints);

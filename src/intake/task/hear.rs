@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::asr::Transcript;
+use crate::asr::{Purpose, Transcript};
 use crate::intake::{Hearing, NotHeard, recovery};
-use crate::store::{Error, Leased, Store, Work};
+use crate::store::{Error, Leased, Store, Transcribed, Work};
 
 /// How long an utterance belongs to whoever took it, without a sign of life.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -73,8 +73,9 @@ impl Hearer {
             return Ok(Turn::More);
         }
         match self.hear(&leased).await {
-            Ok(Transcript { text, model, .. }) => {
-                let wanted = self.store.heard(&leased, &text, &model, Timestamp::now()).await?;
+            Ok(transcript) => {
+                let heard = Transcribed::new(transcript, purpose(self.work), None);
+                let wanted = self.store.heard(&leased, heard, Timestamp::now()).await?;
                 if wanted {
                     count("heard");
                 } else {
@@ -133,6 +134,14 @@ impl Hearer {
                 Err(error) => tracing::warn!(%error, "a lease is not renewed"),
             }
         }
+    }
+}
+
+/// As what it stands in the ticket.
+fn purpose(work: Work) -> Purpose {
+    match work {
+        Work::Text => Purpose::Complaint,
+        Work::Correction => Purpose::Correction,
     }
 }
 

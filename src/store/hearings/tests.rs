@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::asr::{Purpose, Transcript};
 use crate::id::CallId;
 use crate::store::planted::{at, open, pending};
-use crate::store::{Config, Correction, Filing, Leased, Meaning, SegmentRow, Store, Work};
+use crate::store::{Config, Correction, Filing, Leased, Meaning, SegmentRow, Store, Transcribed, Work};
 use crate::ticket::{Number, Text};
 use jiff::Timestamp;
 
@@ -51,6 +52,11 @@ async fn filed(store: &Store, n: u128, urgency: &str, texts: &[Option<&str>]) ->
     let number = store.file(filing, now()).await.expect("filed").number;
     store.call_ended(id(n), "bye", now()).await.expect("written");
     number
+}
+
+fn transcribed(text: &str, model: &str) -> Transcribed {
+    let heard = Transcript { text: text.into(), model: model.into(), ..Transcript::default() };
+    Transcribed::new(heard, Purpose::Complaint, None)
 }
 
 async fn beside(folder: &std::path::Path, store: &Store) -> Store {
@@ -106,9 +112,9 @@ async fn what_a_dead_worker_had_is_taken_again_and_its_late_text_is_not_wanted()
     let second = take(&store, "second", later(51)).await.expect("the lease has ended");
     assert_eq!((second.tries, second.index), (2, 0));
     assert!(!store.renew_hearing(&first, later(99)).await.expect("written"));
-    assert!(!store.heard(&first, "晚了", "a", later(52)).await.expect("written"));
-    assert!(store.heard(&second, "路灯坏了", "b", later(53)).await.expect("written"));
-    assert!(!store.heard(&second, "又一次", "b", later(54)).await.expect("written"), "once");
+    assert!(!store.heard(&first, transcribed("晚了", "a"), later(52)).await.expect("written"));
+    assert!(store.heard(&second, transcribed("路灯坏了", "b"), later(53)).await.expect("written"));
+    assert!(!store.heard(&second, transcribed("又一次", "b"), later(54)).await.expect("written"), "once");
     let ticket = store.ticket(number).await.expect("read").expect("there");
     let recording = &ticket.recordings[0];
     assert_eq!(recording.text.as_deref(), Some("路灯坏了"));
@@ -168,17 +174,20 @@ async fn a_correction_keeps_what_was_and_what_people_said_and_lowers_nothing() {
         for (text, again) in [("路灯坏了", None), ("", Some(()))] {
             assert!(store.reheard(now(), 9).await.expect("read").is_empty(), "not all was heard again");
             let leased = store.take_hearing("large", Work::Correction, now(), later(30)).await.expect("read");
-            assert!(store.heard(&leased.expect("due"), text, "large", now()).await.expect("written"), "{again:?}");
+            assert!(
+                store.heard(&leased.expect("due"), transcribed(text, "large"), now()).await.expect("written"),
+                "{again:?}"
+            );
         }
         let reheard = store.reheard(now(), 9).await.expect("read");
         let ticket = reheard.first().expect("all was heard again");
         assert_eq!(
-            ticket.heard.iter().map(|(index, text, _)| (*index, text.as_str())).collect::<Vec<_>>(),
+            ticket.heard.iter().map(|(index, heard)| (*index, heard.text.as_str())).collect::<Vec<_>>(),
             [(0, "路灯坏了"), (1, "")]
         );
         let meaning = Meaning { urgency: heard.into(), kind: "咨询".into(), ..Meaning::default() };
         let said = (Some("路灯坏了\n谢谢".to_owned()), meaning);
-        let changes = vec![(0, "路灯坏了".to_owned(), "large".to_owned())];
+        let changes = vec![(0, transcribed("路灯坏了", "large"))];
         assert!(store.text_corrected(ticket, changes, said, later(5)).await.expect("written"));
         assert!(store.reheard(now(), 9).await.expect("read").is_empty(), "once");
         let nothing = store.take_hearing("large", Work::Correction, later(9_999), later(99_999)).await;
@@ -243,7 +252,7 @@ proptest! {
                 let done = match what {
                     3 => stores[who].renew_hearing(&leased, until).await,
                     4 => stores[who].put_back_hearing(&leased, clock).await,
-                    _ => stores[who].heard(&leased, "字", "m", clock).await,
+                    _ => stores[who].heard(&leased, transcribed("字", "m"), clock).await,
                 };
                 let done = done.expect("written");
                 prop_assert!(done || end <= clock || held[who].iter().any(|(l, _)| l.call == leased.call && l.index == leased.index),

@@ -5,7 +5,7 @@ CREATE TABLE hearings (
     idx     INTEGER NOT NULL,
     -- text: it has none yet; correction: a better model hears it again.
     work TEXT NOT NULL,
-    -- waiting: for another try, from due on; leased: to worker, until due; heard: text is there for the ticket to take;
+    -- waiting: for another try, from due on; leased: to worker, until due; heard: text is there, with its words and how it was heard, as in segments, for the ticket to take;
     -- given_up: for reason.
     state   TEXT NOT NULL,
     due     INTEGER NOT NULL,
@@ -13,7 +13,8 @@ CREATE TABLE hearings (
     -- How often somebody began: a recording that ends its hearer is given up too.
     tries   INTEGER NOT NULL,
     text    TEXT,
-    model   TEXT,
+    words   TEXT,
+    hearing TEXT,
     reason  TEXT,
     PRIMARY KEY (call, idx),
     FOREIGN KEY (call, idx) REFERENCES segments (call, idx)

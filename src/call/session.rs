@@ -94,6 +94,11 @@ impl Session {
         self.interpreter.node()
     }
 
+    /// Whether what the caller says now answers a menu, so that a few words are awaited.
+    pub fn choosing(&self) -> bool {
+        self.interpreter.choosing()
+    }
+
     pub fn poll(&mut self) -> Option<Output> {
         self.out.pop_front()
     }

@@ -146,6 +146,11 @@ impl Interpreter {
         &self.flow.node(self.node).name.value
     }
 
+    /// Whether it waits for one of a menu's choices, by key or by word.
+    pub fn choosing(&self) -> bool {
+        matches!(self.flow.node(self.node).kind, Kind::Menu { .. } | Kind::Confirm { .. })
+    }
+
     /// What has been chosen so far, for a ticket that is filed because the caller hung up.
     pub fn hints(&self) -> &Hints {
         &self.hints

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::filing::{self, Matter};
 use crate::id::CallId;
 use crate::ivr::{Sought, StatusReport};
-use crate::store::{CallRow, SegmentRow};
+use crate::store::{CallRow, SegmentRow, Transcribed};
 
 use super::{Desk, Programme, repeated};
 
@@ -30,9 +30,9 @@ pub enum Job {
     /// Every key pressed so far.
     Keys(String),
     /// The recogniser's text for segment `index`.
-    Text {
+    Heard {
         index: u32,
-        text: String,
+        heard: Transcribed,
     },
     /// The caller wants to be added to this incident.
     Joined(i64),
@@ -117,8 +117,8 @@ async fn work(
                 note("keys", call, desk.store.keys(call, &keys).await);
                 None
             }
-            Job::Text { index, text } => {
-                note("text", call, desk.store.segment_text(call, index, &text).await);
+            Job::Heard { index, heard } => {
+                note("text", call, desk.store.segment_heard(call, index, heard).await);
                 None
             }
             Job::Joined(incident) => {

@@ -142,7 +142,7 @@ fn lived(world: &World, flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
                 Output::StopPlay | Output::StopListen => awaits = Awaits::Keys,
                 Output::Listen { .. } | Output::Record { .. } => awaits = Awaits::Words,
                 Output::File { hints, .. } => (files, outcome.hints) = (files + 1, hints),
-                Output::LookUp(_) => awaits = Awaits::Ticket,
+                Output::LookUp(_) => awaits = Awaits::Ticket { told: true },
                 Output::Transfer { target, .. } => {
                     journal.add(Duration::from_millis(now), Step::Transfer(target.clone()));
                     outcome.targets.push(target);
@@ -171,7 +171,7 @@ fn lived(world: &World, flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
         let lot = match lots.next() {
             Some(lot) => lot,
             // The store answers within milliseconds: nobody hangs up in between.
-            None if files > 0 || awaits == Awaits::Ticket => 1,
+            None if files > 0 || matches!(awaits, Awaits::Ticket { .. }) => 1,
             None => {
                 hung_up = true;
                 journal.add(Duration::from_millis(now), Step::End("caller".into()));
@@ -198,7 +198,7 @@ fn lived(world: &World, flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
                 awaits = Awaits::Keys;
                 Input::PlayDone { play }
             }
-            (Awaits::Ticket, _) => {
+            (Awaits::Ticket { .. }, _) => {
                 add(Step::Ticket(None));
                 Input::Status(None)
             }

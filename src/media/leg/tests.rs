@@ -9,6 +9,7 @@ use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, propte
 
 mod keys;
 mod secure;
+mod voice;
 mod wide;
 
 const PHONE: &str = "192.0.2.9:4000";
@@ -55,16 +56,23 @@ struct Bench {
     reports: Vec<(SocketAddr, Vec<u8>)>,
     recorded: Vec<Recorded>,
     events: Vec<Event>,
+    sounds: Vec<Sound>,
     locks: Vec<Option<SocketAddr>>,
 }
 
 impl Bench {
     fn new(seed: u64, local: &str) -> Bench {
+        Bench::with(seed, local, false)
+    }
+
+    /// `voices`: whether the test answers [`Output::Sound`].
+    fn with(seed: u64, local: &str, voices: bool) -> Bench {
         let now = Instant::now();
         let settings = Settings {
             inactivity: Duration::from_secs(10),
             jitter: 2,
             gateways: Vec::new(),
+            voices,
             epoch: (now, Duration::from_secs(1_800_000_000)),
         };
         Bench {
@@ -75,6 +83,7 @@ impl Bench {
             reports: Vec::new(),
             recorded: Vec::new(),
             events: Vec::new(),
+            sounds: Vec::new(),
             locks: Vec::new(),
         }
     }
@@ -119,6 +128,7 @@ impl Bench {
                 Output::Lock(to) => self.locks.push(Some(to)),
                 Output::Unlock => self.locks.push(None),
                 Output::Record(recorded) => self.recorded.push(recorded),
+                Output::Sound(sound) => self.sounds.push(sound),
                 Output::Event(event) => self.events.push(event),
             }
         }

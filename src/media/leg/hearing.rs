@@ -18,8 +18,8 @@ use crate::media::endpointing::{Endpointer, Level, Recent, Said};
 
 /// Frames from before speech that belong to an utterance: 300 ms.
 const BEFORE: usize = 15;
-/// The network's answer comes so many frames later.
-const LAG: usize = 5;
+/// Where the network decides: its answer comes later, and it is slow to believe a voice that begins in a hum.
+const LAG: usize = 15;
 /// Frames that are kept: who speaks over a prompt has begun some time before it stops and somebody listens.
 const KEPT: usize = 60;
 /// Nothing below is speech, whatever the network says (dBFS).

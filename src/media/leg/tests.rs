@@ -558,3 +558,14 @@ proptest! {
         prop_assert_eq!(opened, closed);
     }
 }
+
+/// The real network, where the shared folder has it.
+fn silero() -> Option<crate::audio::silero::Silero> {
+    let named = std::env::var_os("JIESU_SHARED").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")));
+    let Ok(bytes) = std::fs::read(folder.join("models/silero-v6.2.0-ggml.bin")) else {
+        eprintln!("SKIPPED: the network that knows voices is not in {}", folder.display());
+        return None;
+    };
+    Some(crate::audio::silero::Silero::read(&bytes).expect("the shared file is whole"))
+}

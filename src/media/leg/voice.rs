@@ -55,6 +55,8 @@ pub(super) struct Attention {
     frame: u32,
     state: State,
     verdict: Option<Answer>,
+    /// The score before the newest: one look alone begins nothing.
+    before: f32,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +80,9 @@ impl Attention {
         if let State::Asks { since, .. } = self.state
             && verdict.last.wrapping_sub(since) <= self.frame.wrapping_sub(since)
         {
+            if let Some(last) = self.verdict.filter(|last| *last != verdict) {
+                self.before = last.score;
+            }
             self.verdict = Some(verdict);
         }
     }
@@ -108,7 +113,7 @@ impl Attention {
             // The network must hear how it began.
             let chunk = before.last(LEAD).concat();
             self.state = State::Asks { since: self.frame, quiet: 0, chunk, anew: true };
-            self.verdict = None;
+            (self.verdict, self.before) = (None, 0.0);
         }
         let State::Asks { quiet, chunk, anew, .. } = &mut self.state else { return };
         *quiet = if sounds { 0 } else { *quiet + 1 };
@@ -127,9 +132,11 @@ impl Attention {
     /// Whether the newest frame belongs to a voice; `None`: nobody knows. `speaks`: it did until now.
     pub(super) fn voice(&self, speaks: bool) -> Option<bool> {
         let State::Asks { since, .. } = self.state else { return Some(false) };
-        let least = if speaks { GOES_ON } else { BEGINS };
         match self.verdict {
-            Some(verdict) if self.frame.wrapping_sub(verdict.last) <= FRESH => Some(verdict.score >= least),
+            Some(verdict) if self.frame.wrapping_sub(verdict.last) <= FRESH => {
+                let begins = verdict.score >= BEGINS && (verdict.score + self.before) / 2.0 >= BEGINS;
+                Some(if speaks { verdict.score >= GOES_ON } else { begins })
+            }
             None if self.frame.wrapping_sub(since) <= FIRST => Some(false),
             _ => None,
         }

@@ -88,7 +88,7 @@ proptest! {
         prop_assert_eq!(segments[0].ended, SegmentEnd::Silence);
         let whole = segments[0].duration.as_millis();
         // A second of voice, half a second of silence, what is kept from before, and what the answers were late.
-        prop_assert!((1_500..=2_300).contains(&whole), "{} ms", whole);
+        prop_assert!((1_500..=2_600).contains(&whole), "{} ms", whole);
         let pcm = network.bench.audio(Track::Utterance);
         let loud = pcm.iter().filter(|s| s.abs() > 8_000).count();
         prop_assert!(loud > 4_000, "the whole voice is in it: {}", loud);
@@ -104,7 +104,7 @@ fn where_no_answer_comes_energy_decides() {
     assert_eq!(segments.len(), 1);
     assert_eq!(segments[0].ended, SegmentEnd::Silence);
     let first = network.bench.audio(Track::Utterance).iter().position(|s| s.abs() > 1_000).expect("the tone is in it");
-    assert!((120..=420).contains(&(first / 8)), "{} ms before it", first / 8);
+    assert!((120..=620).contains(&(first / 8)), "{} ms before it", first / 8);
 }
 
 #[test]
@@ -217,4 +217,101 @@ fn our_own_prompt_come_back_is_not_told() {
     echo.iter_mut().zip(noise(3, 8, 10_000)).for_each(|(sum, hiss)| *sum += hiss);
     network.say(&echo);
     assert!(!network.bench.events.contains(&Event::SpokenOver { play: 7 }), "{:?}", network.bench.events);
+}
+
+#[path = "../../../../tests/bench/voice/sounds.rs"]
+mod sounds;
+
+/// The real network as this test's; a new memory each time it is asked anew is left out, which only makes it harder.
+fn thinking(silero: &crate::audio::silero::Silero) -> impl FnMut(&[i16]) -> f32 {
+    let (mut memory, mut doubler, mut waiting, mut score) = Default::default();
+    let _: (&crate::audio::silero::Memory, &crate::audio::double::Doubler, &Vec<f32>, &f32) =
+        (&memory, &doubler, &waiting, &score);
+    move |pcm: &[i16]| {
+        let mut wide = vec![0; 2 * pcm.len()];
+        doubler.double(pcm, &mut wide);
+        waiting.extend(wide.iter().map(|sample| f32::from(*sample) / 32_768.0));
+        let looks = waiting.as_chunks::<{ crate::audio::silero::LOOK }>().0;
+        let looked = looks.len() * crate::audio::silero::LOOK;
+        let scores: Vec<f32> = looks.iter().map(|look| silero.look(&mut memory, look)).collect();
+        let newest = &scores[scores.len().saturating_sub(3)..];
+        if !newest.is_empty() {
+            score = newest.iter().sum::<f32>() / newest.len() as f32;
+        }
+        waiting.drain(..looked);
+        score
+    }
+}
+
+/// A row of numbers that the test could not know; its seed is told where it fails.
+fn drawn() -> (u64, SmallRng) {
+    use std::hash::{BuildHasher, Hasher};
+    let seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    (seed, SmallRng::seed_from_u64(seed))
+}
+
+/// Half a minute of each, at a drawn loudness: none of it is an utterance, so none of it can become a text.
+#[test]
+fn silence_breath_hum_and_keys_give_no_utterance() {
+    let Some(silero) = silero() else { return };
+    use sounds::Kind;
+    for kind in [Kind::Silence, Kind::Breath, Kind::Hum, Kind::Clicks, Kind::White] {
+        let (seed, mut random) = drawn();
+        let dbfs = random.random_range(-45.0..-22.0);
+        let gain = 32_768.0 * 10f64.powf(dbfs / 20.0);
+        let mut network = Network::new(2, thinking(&silero));
+        let sound: Vec<i16> = sounds::noise(kind, 30 * 8_000, &[], seed).iter().map(|v| (v * gain) as i16).collect();
+        // It was there before anybody listened.
+        let (before, after) = sound.split_at(16_000);
+        network.say(before);
+        let limits = ListenLimits { no_input: Duration::from_secs(60), ..LIMITS };
+        network.bench.command(Command::Listen { listen: 1, file: "x.wav".into(), limits });
+        network.say(after);
+        let said: Vec<Duration> = network.segments().iter().map(|segment| segment.speech).collect();
+        assert!(network.bench.recorded.is_empty(), "{kind:?} at {dbfs:.0} dBFS, seed {seed}: {said:?}");
+    }
+}
+
+/// The shipped clips of the synthetic voice over the same noises, 10 to 20 dB above them: each is one utterance or two,
+/// and they hold all of it.
+#[test]
+fn a_voice_over_them_is_an_utterance() {
+    let Some(silero) = silero() else { return };
+    let clips: [&[u8]; 3] = [
+        include_bytes!("../../../../tests/data/speech/held-000.wav"),
+        include_bytes!("../../../../tests/data/speech/held-010.wav"),
+        include_bytes!("../../../../tests/data/speech/held-022.wav"),
+    ];
+    use sounds::Kind;
+    for kind in [Kind::Silence, Kind::Breath, Kind::Hum, Kind::Clicks, Kind::White] {
+        let (seed, mut random) = drawn();
+        let clip = clips[random.random_range(0..clips.len())];
+        let clip = crate::audio::wav::read(clip).expect("WAV").to_8k();
+        let above = random.random_range(10.0..20.0);
+        let under = crate::audio::level::rms(&clip) * 10f64.powf(-above / 20.0);
+        let mut sound = noise(seed, 8, 1_000);
+        sound.extend(&clip);
+        sound.extend(noise(seed, 8, 1_500));
+        let rest = sounds::noise(kind, sound.len(), &[], seed);
+        sound.iter_mut().zip(rest).for_each(|(sum, v)| *sum = sum.saturating_add((v * under) as i16));
+        let mut network = Network::new(2, thinking(&silero));
+        let limits = ListenLimits { silence: Duration::from_millis(800), ..LIMITS };
+        network.bench.command(Command::Listen {
+            listen: 1,
+            file: "x.wav".into(),
+            limits: ListenLimits { max: Duration::from_secs(60), ..limits },
+        });
+        network.say(&sound);
+        let segments = network.segments();
+        let told = || format!("{kind:?} {above:.0} dB below, seed {seed}: {segments:?}");
+        assert_eq!(segments.len(), 1, "{}", told());
+        assert_eq!(segments[0].ended, SegmentEnd::Silence, "{}", told());
+        let whole = segments[0].duration.as_millis() as usize;
+        assert!(whole < clip.len() / 8 + 1_900, "{}", told());
+        let sound: Vec<i16> = sound.iter().map(|sample| Law::A.decode(Law::A.encode(*sample))).collect();
+        let peak = crate::audio::level::peak(&clip);
+        let loud = |pcm: &[i16]| pcm.iter().filter(|sample| sample.unsigned_abs() > peak / 3).count() as f64;
+        let (heard, said) = (loud(&network.bench.audio(Track::Utterance)), loud(&sound));
+        assert!(heard > 0.97 * said, "{heard} of {said}: {}", told());
+    }
 }

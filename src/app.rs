@@ -116,6 +116,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         originator,
         admission: Admission::new(config.main.calls.limits()),
         refusals: Default::default(),
+        matters: config.main.matters.clone(),
         recordings: config.main.state_dir.join("recordings"),
         terms,
         outbox: outbox.clone(),

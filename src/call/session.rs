@@ -97,6 +97,11 @@ impl Session {
         self.interpreter.node()
     }
 
+    /// Whether what the caller says now answers a menu, so that a few words are awaited.
+    pub fn choosing(&self) -> bool {
+        self.interpreter.choosing()
+    }
+
     pub fn poll(&mut self) -> Option<Output> {
         self.out.pop_front()
     }
@@ -334,7 +339,7 @@ impl Session {
                         self.file();
                     }
                 }
-                ivr::Output::LookUp { number } => self.out.push_back(Output::LookUp { number }),
+                ivr::Output::LookUp(sought) => self.out.push_back(Output::LookUp(sought)),
                 ivr::Output::Transfer { target, by } => self.out.push_back(Output::Transfer { target, by }),
                 ivr::Output::StopTransfer => self.out.push_back(Output::StopTransfer),
                 ivr::Output::Question { said, answer } => self.out.push_back(Output::Question { said, answer }),

@@ -23,6 +23,7 @@ mod ballast;
 mod calls;
 mod corrections;
 mod error;
+mod heard;
 mod incidents;
 mod matters;
 mod outbox;
@@ -42,6 +43,7 @@ mod tests;
 
 pub use corrections::{Corrected, Correction};
 pub use error::Error;
+pub use heard::{Hearing, Transcribed};
 pub use incidents::MOST_OPEN;
 pub use matters::{Counts, Gather, Gathered, MatterChange, MatterRow, Named, Refused, Reported};
 pub use questions::Unanswered;

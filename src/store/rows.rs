@@ -7,6 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::Hearing;
+use crate::asr::Word;
 use crate::id::{CallId, VersionId};
 use crate::ticket::{Event, How, Number, State, Text};
 
@@ -110,12 +112,18 @@ pub struct Filed {
 }
 
 /// A recording as a ticket shows it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Recording {
     pub file: PathBuf,
     pub duration_s: f64,
     /// What was said in it.
     pub text: Option<String>,
+    /// When each word of it was said: for `jiesu ticket show --json`, too much for lists and backends.
+    #[serde(skip)]
+    pub words: Vec<Word>,
+    /// How the text came about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hearing: Option<Hearing>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

@@ -7,9 +7,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
-    Error, EventRow, Failure, Filed, Filing, Meaning, Pending, Place, Recording, Store, Ticket, Write, calls,
-    incidents, known, millis, outbox, time,
+    Error, EventRow, Failure, Filed, Filing, Hearing, Meaning, Pending, Place, Recording, Store, Ticket, Write, calls,
+    heard, incidents, known, millis, outbox, time,
 };
+use crate::asr::Word;
 use crate::catalogue::Urgency;
 use crate::id::CallId;
 use crate::ticket::{Event, Number, Standing, State, Text};
@@ -19,7 +20,7 @@ macro_rules! select {
     ($tail:literal) => {
         concat!(
             "SELECT t.*, (SELECT json_group_array(json_object('file', file, 'duration', duration, 'text', text, \
-             'error', error)) FROM (SELECT * FROM segments s WHERE s.call = t.call ORDER BY idx)) AS recordings \
+             'error', error, 'words', json(words), 'hearing', json(hearing))) FROM (SELECT * FROM segments s WHERE s.call = t.call ORDER BY idx)) AS recordings \
              FROM tickets t ",
             $tail
         )
@@ -175,6 +176,11 @@ impl Store {
         let get = |column| row.try_get::<Option<String>, _>(column).map_err(|error| self.sort(&error));
         let text_state: Text = known("a text's state", text_state.parse())?;
         let recordings: Vec<Kept> = known("recordings", serde_json::from_str(&recordings))?;
+        let recordings: Vec<Recording> = recordings.into_iter().map(|kept| kept.recording(self)).collect();
+        let text = get("text")?;
+        let (mut evidence, mut facts) =
+            (known("evidence", serde_json::from_str(&evidence))?, known("facts", serde_json::from_str(&facts))?);
+        heard::point(text.as_deref().unwrap_or_default(), &recordings, &mut evidence, &mut facts);
         Ok(Ticket {
             number: number(id)?,
             call: known("a call's id", call.parse())?,
@@ -185,7 +191,7 @@ impl Store {
             began: time(began)?,
             opened: time(opened)?,
             changed: time(changed)?,
-            text: get("text")?,
+            text,
             text_pending: text_state == Text::Pending,
             text_state,
             kind: get("kind")?.unwrap_or_default(),
@@ -194,11 +200,11 @@ impl Store {
             urgency: get("urgency")?.unwrap_or_default(),
             place,
             unit: get("unit")?,
-            evidence: known("evidence", serde_json::from_str(&evidence))?,
+            evidence,
             title: get("title")?.unwrap_or_default(),
-            facts: known("facts", serde_json::from_str(&facts))?,
+            facts,
             keys: get("keys")?.unwrap_or_default(),
-            recordings: recordings.into_iter().map(|kept| kept.recording(self)).collect(),
+            recordings,
             incident: row.try_get("incident").map_err(|error| self.sort(&error))?,
             parent: row
                 .try_get::<Option<i64>, _>("parent")
@@ -221,12 +227,15 @@ struct Kept {
     duration: i64,
     text: Option<String>,
     error: Option<String>,
+    words: Option<Vec<Word>>,
+    hearing: Option<Hearing>,
 }
 
 impl Kept {
     fn recording(self, store: &Store) -> Recording {
-        let file = store.0.state_dir.join(self.file);
-        Recording { file, duration_s: self.duration as f64 / 1000.0, text: self.text, error: self.error }
+        let file = store.0.state_dir.join(&self.file);
+        let Kept { duration, text, error, words, hearing, .. } = self;
+        Recording { file, duration_s: duration as f64 / 1000.0, text, words: words.unwrap_or_default(), hearing, error }
     }
 }
 

@@ -40,6 +40,8 @@ impl<'a> Run<'a> {
         let fields = format!("SEQUENTIAL\n{}\n", self.fields.join("\n"));
         fs::write(temp.path().join("fields.csv"), fields).expect("write");
         fs::write(temp.path().join("speech.alaw"), &self.speech).expect("write");
+        // A second of silence.
+        fs::write(temp.path().join("quiet.alaw"), [0xD5; 8000]).expect("write");
         let media = 42000 + draw(2000) * 4;
         let child = Command::new("sipp")
             .arg(target.to_string())

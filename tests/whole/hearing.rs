@@ -38,6 +38,19 @@ pub fn luckily(mut attempt: impl FnMut(usize) -> Result<(), String>) {
     assert!(misses.len() < 3, "misheard three times in a row");
 }
 
+/// The ticket, its evidence without the seconds: of these `classify` knows nothing.
+fn without_seconds(ticket: &Value) -> Value {
+    let mut plain = ticket.clone();
+    for evidence in plain["evidence"].as_array_mut().into_iter().flatten() {
+        for words in evidence["words"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            for key in ["recording", "from", "to"] {
+                words.remove(key);
+            }
+        }
+    }
+    plain
+}
+
 /// Asks, listens, files: for calls whose words alone matter.
 const BRIEF: &str = r#"
 start = "ask"
@@ -101,7 +114,8 @@ fn the_words_of_a_call_come_out_as_text_matter_and_street() {
         };
         let fields = ["type", "category", "urgency", "place", "evidence"];
         let heard = understood(text);
-        fields.iter().for_each(|field| assert_eq!(ticket[field], heard[field], "{field} of {text}: {ticket:#}"));
+        let plain = without_seconds(ticket);
+        fields.iter().for_each(|field| assert_eq!(plain[field], heard[field], "{field} of {text}: {ticket:#}"));
         // ... and they are the words that were said.
         let meant = understood(&request.text);
         let same = ["type", "category", "urgency"].iter().all(|field| heard[field] == meant[field]);
@@ -209,7 +223,7 @@ fn survey_of_drawn_requests() {
         let request = request(round % 2 == 0);
         let file = say(&request.text, kept.path());
         let deadline = std::time::Instant::now() + Duration::from_secs(60);
-        let job = jiesu::asr::Job { file, deadline, priority: jiesu::asr::Priority::Background };
+        let job = jiesu::asr::Job::new(file, deadline, jiesu::asr::Priority::Background);
         let text = runtime.block_on(asr.submit(job)).expect("heard").text;
         let understood = |text: &str| {
             let it = jiesu::classify::classify(&config.catalogue, &config.places, text, &Default::default());

@@ -7,6 +7,7 @@ mod acceptance;
 mod answers;
 mod codecs;
 mod dialogs;
+mod drawn;
 mod durability;
 mod edge;
 mod emergency;

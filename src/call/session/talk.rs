@@ -132,10 +132,8 @@ pub enum Output {
     File,
     /// The caller wants to be added to the incident that concerns them.
     Join,
-    /// The ticket of this number, or the caller's last one.
-    LookUp {
-        number: Option<String>,
-    },
+    /// Look up an earlier ticket.
+    LookUp(ivr::Sought),
     Transfer {
         target: String,
         by: ivr::By,

@@ -23,12 +23,12 @@ impl Hearing for Asr {
     }
 
     fn hear<'a>(&'a self, file: &'a Path) -> Pin<Box<dyn Future<Output = Result<String, NotHeard>> + Send + 'a>> {
-        let job = Job { file: file.to_owned(), deadline: Instant::now() + LIMIT, priority: Priority::Background };
+        let job = Job::new(file.to_owned(), Instant::now() + LIMIT, Priority::Background);
         let heard = self.submit(job);
         Box::pin(async move {
             match heard.await {
                 Ok(transcript) => Ok(transcript.text),
-                Err(why @ (Unheard::NoModel | Unheard::QueueFull | Unheard::Stopped)) => {
+                Err(why @ (Unheard::NoModel | Unheard::QueueFull | Unheard::Overloaded | Unheard::Stopped)) => {
                     Err(NotHeard::Later(why.to_string()))
                 }
                 Err(why) => Err(NotHeard::Failed(why.to_string())),

@@ -6,6 +6,7 @@
 //!
 //! What was said is *kept* (row in the store) before it is *recognised*, and recognised before it is understood.
 
+mod long;
 mod overhear;
 mod record;
 mod talk;
@@ -53,6 +54,7 @@ pub struct Session {
     message: bool,
     /// The caller waits for this utterance's text in silence.
     waiting: Option<usize>,
+    long: long::Long,
     ear: overhear::Ear,
     recording_all: bool,
     filing: bool,
@@ -74,6 +76,7 @@ impl Session {
             listening: None,
             message: false,
             waiting: None,
+            long: long::Long::default(),
             ear: overhear::Ear::default(),
             recording_all: false,
             filing: false,
@@ -128,6 +131,7 @@ impl Session {
                 self.tell(ivr::Input::Digit(key));
             }
             Input::PlayDone { play } => self.tell(ivr::Input::PlayDone { play }),
+            Input::SpokenOver { play } => self.spoken_over(play),
             Input::Segment(segment) if segment.listen >= OVERHEARD => self.overheard_segment(segment),
             Input::Segment(segment) => self.segment(segment),
             Input::NoInput { listen } if listen >= OVERHEARD => self.heard_nothing(listen),
@@ -236,15 +240,19 @@ impl Session {
         });
         self.out.push_back(Output::Keep { index });
         let wanted = self.life == Life::Up && self.listening == Some(segment.listen);
+        if wanted && segment.ended == SegmentEnd::Cut {
+            return self.piece(index, silent);
+        }
         if !wanted || segment.ended == SegmentEnd::HungUp || segment.ended == SegmentEnd::Stopped {
             return;
         }
-        if silent && !by_key {
+        if silent && !by_key && !self.long.is_long() {
             self.tell(ivr::Input::NoInput);
         } else if self.message {
             // Its text comes after the call, when the ticket is completed.
             self.tell(ivr::Input::Heard(Heard::Pending));
         } else {
+            self.long.last(index);
             self.out.push_back(Output::Recognise { index });
             self.waiting = Some(index);
             self.out.push_back(Output::Deadline(Some(PATIENCE)));
@@ -264,6 +272,13 @@ impl Session {
             }
             return;
         }
+        let Some(text) = self.together(index, text.clone()) else {
+            // The caller goes on speaking; an emergency does not wait for the end.
+            if let Some(text) = text {
+                self.tell(ivr::Input::Overheard { text, spoken: String::new() });
+            }
+            return;
+        };
         if self.waiting.take().is_some() {
             self.out.push_back(Output::Deadline(None));
         }
@@ -294,12 +309,14 @@ impl Session {
                 ivr::Output::StopPlay => self.out.push_back(Output::StopPlay),
                 ivr::Output::Listen { listen, no_input, silence, max } => {
                     self.listening = Some(listen);
+                    self.long = long::Long::default();
                     self.ear.replaced();
                     self.message = false;
                     self.out.push_back(Output::Listen { listen, no_input, silence, max });
                 }
                 ivr::Output::Record { listen, no_input, silence, max } => {
                     self.listening = Some(listen);
+                    self.long = long::Long::default();
                     self.message = true;
                     self.ear.replaced();
                     self.out.push_back(Output::Listen { listen, no_input, silence, max });
@@ -342,6 +359,10 @@ impl Session {
 #[cfg(test)]
 #[path = "session_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "session/long_tests.rs"]
+mod long_tests;
 
 #[cfg(test)]
 #[path = "session/overhear_tests.rs"]

@@ -25,6 +25,7 @@ mod reload;
 mod sipp;
 mod soak;
 mod softphone;
+mod spoken_over;
 mod states;
 mod surge;
 mod tls;

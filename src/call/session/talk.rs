@@ -15,6 +15,10 @@ pub enum Input {
     PlayDone {
         play: u32,
     },
+    /// The caller speaks while this plays.
+    SpokenOver {
+        play: u32,
+    },
     /// A closed, synced recording of one utterance.
     Segment(Segment),
     NoInput {

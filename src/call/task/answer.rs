@@ -253,6 +253,10 @@ impl Call<'_> {
                 self.spoken.ended(play);
                 Some(Input::PlayDone { play })
             }
+            Some(AudioEvent::SpokenOver { play }) => {
+                metrics::counter!("jiesu_spoken_over_total").increment(1);
+                Some(Input::SpokenOver { play })
+            }
             Some(AudioEvent::Segment(segment)) => {
                 self.endpoint = Some(Instant::now());
                 Some(Input::Segment(segment))

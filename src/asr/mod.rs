@@ -42,7 +42,7 @@ use serde::{Deserialize, Serialize};
 
 pub use config::Config;
 pub use prompt::prompt;
-pub use service::Asr;
+pub use service::{Asr, read};
 pub use shelf::{advice, load, open};
 pub use words::Word;
 

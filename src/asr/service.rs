@@ -20,6 +20,8 @@ use crate::audio::wav;
 
 /// A recording longer than this (about an hour at 8 kHz) is not one utterance.
 const MAX_FILE: u64 = 64 << 20;
+/// The same for codings of a byte a sample.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// A text that is pending may be put off for callers so often; then it is heard to its end. A correction always may.
 const INTERRUPTIONS: u32 = 3;
@@ -458,16 +460,19 @@ fn depth(queue: &Queue<Waiting>) {
 }
 
 /// The utterance as a recogniser wants it.
-pub(super) fn read(file: &Path) -> Result<Vec<f32>, Unheard> {
+pub fn read(file: &Path) -> Result<Vec<f32>, Unheard> {
     let unreadable = |what: String| Unheard::Unreadable(what);
     let length = fs::metadata(file).map_err(|error| unreadable(error.to_string()))?.len();
     if length > MAX_FILE {
-        return Err(unreadable(format!("{length} bytes are not one utterance")));
+        return Err(unreadable(format!("{length} bytes are not one utterance; cut it into parts")));
     }
     let mut bytes = Vec::with_capacity(length as usize);
     let read = File::open(file).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes));
     read.map_err(|error| unreadable(error.to_string()))?;
     let pcm = wav::read(&bytes).map_err(|error| unreadable(error.to_string()))?;
+    if pcm.duration() > LONGEST {
+        return Err(unreadable(format!("{} s are not one utterance; cut it into parts", pcm.duration().as_secs())));
+    }
     if pcm.rate == 0 {
         return Err(unreadable("a rate of 0 Hz".to_owned()));
     }

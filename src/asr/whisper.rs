@@ -42,7 +42,7 @@ impl Whisper {
         quiet();
         processor()?;
         let context = WhisperContext::new_from_buffer_with_params(bytes, WhisperContextParameters::default())
-            .map_err(|error| Fault::Engine(format!("whisper.cpp refuses the model: {error}")))?;
+            .map_err(|error| Fault::Engine(format!("whisper.cpp refuses the model ({error}); fetch it again")))?;
         Ok(Whisper { name: name.to_owned(), shape, beam, context: Arc::new(context) })
     }
 }

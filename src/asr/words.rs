@@ -24,7 +24,7 @@ pub struct Word {
 /// Samples of a frame: 10 ms.
 const FRAME: usize = RATE as usize / 100;
 /// Frames that are this much quieter than the loud ones are no speech, in dB.
-const BELOW_LOUD: f32 = 30.0;
+const BELOW_LOUD: f32 = 38.0;
 /// Nor are those that stand out of the noise by less than this.
 const ABOVE_NOISE: f32 = 8.0;
 /// Frames: a shorter gap is the stop of a consonant.
@@ -35,6 +35,8 @@ const CLICK: usize = 4;
 const PAUSE: usize = 15;
 /// What such a gap costs, in the same unit as a stretch that is a good syllable too long.
 const BROKEN_PHRASE: f32 = 1.5;
+/// What a stretch costs in which nothing is said, for each syllable that would fit: a cough, rather than a word.
+const UNSAID: f32 = 2.0;
 /// Stretches beyond these are taken together: the work grows with their number.
 const STRETCHES: usize = 64;
 /// Words that get a time each; what comes after them is one word.
@@ -191,7 +193,8 @@ fn share(units: &[Unit<'_>], stretches: &[Range<usize>]) -> Vec<usize> {
                 let over = before[end] - before[first] - fit;
                 let broken = end > 0 && end < units.len() && gap > STOP && !units[end - 1].ends_phrase;
                 let breaks = if broken { BROKEN_PHRASE * (gap as f32 / (2 * PAUSE) as f32).min(1.0) } else { 0.0 };
-                let total = cost[first] + over * over / (fit + 1.0) + breaks;
+                let unsaid = if end == first { UNSAID * fit } else { 0.0 };
+                let total = cost[first] + over * over / (fit + 1.0) + breaks + unsaid;
                 if total < next[end] {
                     next[end] = total;
                     from[end] = first;

@@ -335,6 +335,10 @@ fn event(row: &EventRow, zone: &TimeZone) -> String {
         Event::TextGivenUp { tries, reason } => {
             format!("文字无法补全 text given up after {tries} tries: {reason}")
         }
+        Event::TextCorrected { model, recordings } => {
+            let recordings: Vec<String> = recordings.iter().map(u32::to_string).collect();
+            format!("文字订正 text corrected by {model}: recording {}", recordings.join(", "))
+        }
         Event::Sent { backend, reference: None } => format!("已转 sent to {backend}"),
         Event::Sent { backend, reference: Some(reference) } => format!("已转 sent to {backend} as {reference}"),
         Event::Parked { backend, reason } => format!("转办受阻 parked for {backend}: {reason}"),

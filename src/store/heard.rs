@@ -54,6 +54,14 @@ impl Transcribed {
     }
 }
 
+impl Transcribed {
+    /// Words and hearing as the database keeps them.
+    pub(super) fn columns(&self) -> (String, String) {
+        let json = |value: serde_json::Result<String>| value.expect("plain words and numbers are JSON");
+        (json(serde_json::to_string(&self.words)), json(serde_json::to_string(&self.hearing)))
+    }
+}
+
 /// To the millisecond, as people are shown it.
 fn seconds(span: Duration) -> f64 {
     span.as_millis() as f64 / 1000.0
@@ -62,18 +70,24 @@ fn seconds(span: Duration) -> f64 {
 impl Store {
     /// As [`Store::segment_text`], with when its words were said and how it was heard.
     pub async fn segment_heard(&self, call: CallId, index: u32, heard: Transcribed) -> Result<(), Error> {
-        let json = |value: serde_json::Result<String>| value.expect("plain words and numbers are JSON");
-        let (words, hearing) = (json(serde_json::to_string(&heard.words)), json(serde_json::to_string(&heard.hearing)));
-        self.write(Heard { call, index, text: heard.text, words, hearing }).await
+        self.write(Heard::new(call, index, &heard)).await
     }
 }
 
-struct Heard {
+/// A text in the columns of its segment; the first one stands.
+pub(super) struct Heard {
     call: CallId,
     index: u32,
     text: String,
     words: String,
     hearing: String,
+}
+
+impl Heard {
+    pub(super) fn new(call: CallId, index: u32, heard: &Transcribed) -> Heard {
+        let (words, hearing) = heard.columns();
+        Heard { call, index, text: heard.text.clone(), words, hearing }
+    }
 }
 
 impl Write for Heard {
@@ -155,6 +169,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::store::{SegmentRow, planted};
 
     fn recording(text: &str, begins: u32) -> Recording {
         let letters = text.chars().filter(|c| c.is_alphanumeric()).enumerate();
@@ -199,6 +214,49 @@ mod tests {
             point(text, &recordings, &mut evidence, &mut facts);
             assert_eq!((evidence, facts), (words.clone(), json!([])));
         }
+    }
+
+    #[tokio::test]
+    async fn how_a_text_was_heard_is_kept_with_it_and_the_first_text_stands() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = planted::open(folder.path(), &[]).await;
+        let call = CallId::new(1_764_000_000_000, 3);
+        let row = SegmentRow {
+            call,
+            index: 0,
+            file: "recordings/0.wav".into(),
+            duration: Duration::from_secs(2),
+            speech: Duration::from_secs(1),
+            text: None,
+            error: None,
+        };
+        store.file(planted::pending(call), planted::at("2026-11-24T01:01:00Z")).await.expect("filed");
+        store.segment(row).await.expect("written");
+        let heard = |text: &str, model: &str| {
+            let transcript = Transcript {
+                text: text.into(),
+                words: vec![Word { text: text.into(), from: 120, to: 640 }],
+                audio: Duration::from_secs(2),
+                waited: Duration::from_millis(30),
+                took: Duration::from_millis(500),
+                model: model.into(),
+                ..Transcript::default()
+            };
+            Transcribed::new(transcript, Purpose::Choice, Some(Duration::from_millis(540)))
+        };
+        store.segment_heard(call, 0, heard("是", "tiny")).await.expect("written");
+        store.segment_heard(call, 0, heard("不", "late")).await.expect("written");
+        let ticket = store.ticket_of(call).await.expect("read").expect("there");
+        let [recording] = ticket.recordings.as_slice() else { panic!("{ticket:?}") };
+        assert_eq!(
+            (recording.text.as_deref(), recording.words.as_slice()),
+            (Some("是"), heard("是", "").words.as_slice())
+        );
+        assert_eq!(
+            serde_json::to_value(&recording.hearing).expect("JSON"),
+            json!({"model": "tiny", "purpose": "choice", "audio_s": 2.0, "waited_s": 0.03, "took_s": 0.5,
+                   "factor": 0.25, "after_s": 0.54})
+        );
     }
 
     #[test]

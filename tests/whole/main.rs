@@ -33,3 +33,4 @@ mod trace;
 mod transfer;
 mod trunks;
 mod webhook;
+mod workers;

@@ -69,13 +69,16 @@ prompts: setup
 	$(CARGO) build
 	target/debug/jiesu prompts
 
-# The learned classifier (models/README.md): its figures on our own sentences, and on the labelled messages where they are.
+# The models (models/README.md). Hearing: the demonstration recogniser on clips of its voice. The learned classifier: its
+# figures on our own sentences, and on the labelled messages where they are.
 DATA = $(or $(JIESU_SHARED),../shared)/data
 COMPLAINTS = $(DATA)/complaints
 REQUESTS = $(DATA)/requests
 JIESU = target/release/jiesu
 eval:
 	$(CARGO) build --release
+	$(JIESU) eval asr --model $(DEMO_MODEL) tests/data/speech/clips.tsv --alaw --loss 0.02 --snr 20,10 \
+		--gate clean.cer=0.06 --gate line.cer=0.06 --gate snr10.cer=0.08 --gate silence=0 --gate noise=0
 	$(JIESU) eval classify --model models/classify.jlm tests/classify/sentences.csv --gate category.f1=0.9 --gate us=200
 	@test -e $(DATA) || echo "SKIPPED: $(DATA) is not here; only our own sentences were asked"
 	! test -e $(DATA) || $(JIESU) eval classify --model models/classify.jlm $(COMPLAINTS)/dev.csv \

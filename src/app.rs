@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::asr::Asr;
+use crate::asr::{Asr, Purpose};
 use crate::backend;
 use crate::call::admission::Admission;
 use crate::call::originate::Originator;
@@ -116,6 +116,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         originator,
         admission: Admission::new(config.main.calls.limits()),
         refusals: Default::default(),
+        matters: config.main.matters.clone(),
         recordings: config.main.state_dir.join("recordings"),
         terms,
         outbox: outbox.clone(),
@@ -128,7 +129,9 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     others.push(("backends", tokio::spawn(backend::task::run(store.clone(), backends, outbox.clone(), stop.clone()))));
     let intake = intake::task::Intake {
         store: store.clone(),
-        hearing: Arc::new(asr.clone()),
+        hearing: ear(&asr, Purpose::Complaint),
+        corrections: config.main.asr.corrections.as_ref().map(|_| ear(&asr, Purpose::Correction)),
+        heard: Arc::default(),
         guide: guide(desk.clone()),
         recordings: config.main.state_dir.join("recordings"),
         outbox,
@@ -201,6 +204,11 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         stop,
         others,
     })
+}
+
+/// The recogniser as work in the background uses it.
+fn ear(asr: &Asr, purpose: Purpose) -> Arc<dyn intake::Hearing> {
+    Arc::new(intake::task::ear::Ear { asr: asr.clone(), purpose })
 }
 
 /// What calls follow, from a checked configuration.

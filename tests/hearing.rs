@@ -37,7 +37,7 @@ fn start() -> Asr {
 
 async fn hear(asr: &Asr, file: &Path) -> Result<Transcript, Unheard> {
     let deadline = Instant::now() + Duration::from_secs(120);
-    asr.submit(Job { file: file.to_owned(), deadline, priority: Priority::Live }).await
+    asr.submit(Job::new(file.to_owned(), deadline, Priority::Live)).await
 }
 
 fn clips(kind: &str) -> Vec<(PathBuf, String)> {
@@ -121,7 +121,7 @@ async fn the_engine_gives_up_at_the_deadline() {
     let file = root().join("models/demo/demo_call.wav");
     let first = hear(&asr, &file).await.expect("heard");
     let deadline = Instant::now() + first.took / 4;
-    let late = asr.submit(Job { file: file.clone(), deadline, priority: Priority::Live }).await;
+    let late = asr.submit(Job::new(file.clone(), deadline, Priority::Live)).await;
     assert_eq!(late, Err(Unheard::TooLate));
     assert!(hear(&asr, &file).await.is_ok(), "the same state hears again after it was aborted");
 }
@@ -160,7 +160,7 @@ async fn threads_that_share_a_model_hear_what_one_hears() {
         .iter()
         .map(|file| {
             let deadline = Instant::now() + Duration::from_secs(120);
-            tokio::spawn(four.submit(Job { file: file.clone(), deadline, priority: Priority::Background }))
+            tokio::spawn(four.submit(Job::new(file.clone(), deadline, Priority::Background)))
         })
         .collect();
     for (file, heard) in drawn.iter().zip(together) {

@@ -6,14 +6,21 @@ use std::time::Duration;
 
 use crate::written::Table;
 
-/// How many utterances are heard, by how many threads, with which model.
+/// How many utterances are heard, by how many threads, with which models.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The model to use. Without it the newest fit file of `models` is taken; never the demonstration recogniser.
     pub model: Option<PathBuf>,
+    /// A smaller and quicker one for answers to menus and questions.
+    pub choices: Option<PathBuf>,
+    /// A larger and better one that hears again in the background, and corrects.
+    pub corrections: Option<PathBuf>,
+    /// So many characters of names of places that the caller may say are told to the model before; 0 for none.
+    pub prompt: usize,
     /// Where model files lie.
     pub models: PathBuf,
-    /// OS threads that hear, each with a state of its own (about 60 MB with a tiny model, 130 MB with a small one).
+    /// OS threads that hear, each with a state of its own per model that it has used (about 60 MB with a tiny model,
+    /// 130 MB with a small one).
     pub workers: usize,
     /// Utterances that may wait.
     pub queue: usize,
@@ -27,6 +34,9 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             model: None,
+            choices: None,
+            corrections: None,
+            prompt: 0,
             models: PathBuf::from("models"),
             workers: cores(),
             queue: 64,
@@ -45,9 +55,16 @@ impl Config {
     /// Paths are relative to the folder of the file that they stand in.
     pub fn read(table: &mut Table<'_>) -> Config {
         let folder = table.place().file.parent().unwrap_or(Path::new("")).to_owned();
-        let model = table.text("model").or("");
+        let mut file = |key| {
+            let file = table.text(key).or("");
+            (!file.is_empty()).then(|| folder.join(file))
+        };
+        let (model, choices, corrections) = (file("model"), file("choices"), file("corrections"));
         Config {
-            model: (!model.is_empty()).then(|| folder.join(model)),
+            model,
+            choices,
+            corrections,
+            prompt: table.int("prompt").or(0, 0..200) as usize,
             models: folder.join(table.text("models").or("../models")),
             workers: match table.int("workers").or(0, 0..64) {
                 0 => cores(),
@@ -76,9 +93,11 @@ mod tests {
 
     #[test]
     fn paths_are_relative_to_the_file() {
-        let (config, faults) = read("model = \"m/base.bin\"\nworkers = 3\nqueue = 9\n");
+        let (config, faults) = read("model = \"m/base.bin\"\nchoices = \"tiny.bin\"\nworkers = 3\nqueue = 9\n");
         assert!(faults.is_empty(), "{faults}");
         assert_eq!(config.model.as_deref(), Some(Path::new("/etc/jiesu/m/base.bin")));
+        assert_eq!(config.choices.as_deref(), Some(Path::new("/etc/jiesu/tiny.bin")));
+        assert_eq!(config.corrections, None);
         assert_eq!(config.models, Path::new("/etc/jiesu/../models"));
         assert_eq!((config.workers, config.queue), (3, 9));
     }

@@ -20,6 +20,9 @@ const VOCABULARY: std::ops::RangeInclusive<i32> = 51_865..=51_866;
 /// The smallest published Whisper (tiny). The demonstration recogniser has 192.
 const SMALLEST_STATE: i32 = 384;
 
+/// So much more than a file holds may be made room for.
+const SLACK: usize = 16 << 20;
+
 /// Why a file is not a model that can be used; each says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Bad {
@@ -31,6 +34,8 @@ pub enum Bad {
     EnglishOnly,
     #[error("is cut off after {0} bytes; fetch it again")]
     CutOff(usize),
+    #[error("promises {promised} MB of numbers and holds {held} MB; fetch it again")]
+    Hollow { promised: usize, held: usize },
     #[error("is damaged at byte {at} ({what}); fetch it again")]
     Damaged { at: usize, what: &'static str },
 }
@@ -55,6 +60,14 @@ impl Shape {
     /// demonstration recogniser learned from utterances of up to 10 s.
     pub fn longest(&self) -> Duration {
         Duration::from_secs(if self.demonstration() { 10 } else { 28 })
+    }
+
+    /// The least that the matrices take that such a model has, in the tightest coding (2.6 bits a number): attention and
+    /// perceptron are 12 squares in a layer of the encoder and 16 of the decoder, then the tokens.
+    fn least(&self) -> usize {
+        let [state, audio, text, words] =
+            [self.state, self.audio_layers, self.text_layers, self.vocabulary].map(|n| n as usize);
+        (state * state * (12 * audio + 16 * text) + state * words) / 256 * 84
     }
 
     fn tensors(&self) -> usize {
@@ -95,6 +108,10 @@ pub fn header(bytes: &[u8]) -> Result<Shape, Bad> {
 /// Walks the whole file.
 pub fn inspect(bytes: &[u8]) -> Result<Shape, Bad> {
     let shape = header(bytes)?;
+    // whisper.cpp makes room for all that the head promises before it reads the first number.
+    if shape.least() > bytes.len() + SLACK {
+        return Err(Bad::Hollow { promised: shape.least() >> 20, held: bytes.len() >> 20 });
+    }
     let mut reader = Reader { bytes, at: HEADER };
     reader.expect(shape.mels, "mel bands of the filters")?;
     // 400-point transform.
@@ -266,6 +283,15 @@ pub(super) mod tests {
         let file = whole();
         let words = HEADER + 8 + 80 * 201 * 4 + 4 + 4 + 3 + 4;
         assert_eq!(inspect(&file[..words]), Err(Bad::CutOff(words)));
+    }
+
+    #[test]
+    fn a_head_that_promises_more_than_there_is_is_refused() {
+        // Each length in it is right: only the room that the engine would make for it is not.
+        let mut file = whole();
+        file[12..16].copy_from_slice(&2048i32.to_le_bytes());
+        file[28..32].copy_from_slice(&2048i32.to_le_bytes());
+        assert!(matches!(inspect(&file), Err(Bad::Hollow { promised: 30.., held: 0 })), "{:?}", inspect(&file));
     }
 
     #[test]

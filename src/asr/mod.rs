@@ -10,8 +10,11 @@
 //! * Live calls come before background work, and never wait behind it.
 //! * An engine is one file behind [`Recogniser`] ([`whisper`] here); others, and the doubles of tests, implement the
 //!   same two traits.
-//! * The model may come later: while there is none, a watcher looks at the [`shelf`] and hearing begins when a file
-//!   arrives. A file that is not a sound model is refused before the engine sees it ([`ggml`]).
+//! * A job says what it is for ([`Purpose`]): a small model may answer for spoken choices, a large one correct texts
+//!   afterwards. Where the one that is meant is missing, another that is there hears.
+//! * The models may come later: while one is missing, a watcher looks at the [`shelf`] and hearing with it begins when
+//!   its file arrives. A file that is not a sound model is refused before the engine sees it ([`ggml`]).
+//! * Each word of a text knows its time in the audio ([`words`]), whatever the engine.
 //!
 //! Refuses: to decide what a text means (`classify`), and to choose the demonstration recogniser by itself.
 
@@ -20,21 +23,28 @@ mod abort;
 mod config;
 pub mod cut;
 pub mod ggml;
+mod models;
+mod prompt;
 mod queue;
 mod service;
 pub mod shelf;
 pub mod text;
 #[cfg(feature = "whisper")]
 pub mod whisper;
+pub mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 pub use config::Config;
-pub use service::Asr;
+pub use prompt::prompt;
+pub use service::{Asr, read};
 pub use shelf::{advice, load, open};
+pub use words::Word;
 
 /// Samples a second of everything that a recogniser gets.
 pub const RATE: u32 = 16_000;
@@ -58,6 +68,33 @@ impl Priority {
     }
 }
 
+/// What the text is for: which model hears.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// An answer to a menu or a question: a few words, wanted at once.
+    Choice,
+    /// What a citizen has to say.
+    #[default]
+    Complaint,
+    /// A text that is there, heard again with the best model when there is time.
+    Correction,
+}
+
+impl Purpose {
+    /// In the order in which models are loaded: what callers wait for comes first.
+    pub const ALL: [Purpose; 3] = [Purpose::Complaint, Purpose::Choice, Purpose::Correction];
+
+    /// As in logs, labels and the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Purpose::Choice => "choice",
+            Purpose::Complaint => "complaint",
+            Purpose::Correction => "correction",
+        }
+    }
+}
+
 /// One utterance to be heard.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -66,6 +103,16 @@ pub struct Job {
     /// After this nobody wants the text any more; work on it ends too.
     pub deadline: Instant,
     pub priority: Priority,
+    pub purpose: Purpose,
+    /// Names that are likely to be said, as a sentence; for models that were trained with such a beginning.
+    pub prompt: Option<Arc<str>>,
+}
+
+impl Job {
+    /// A complaint of which nothing is known beforehand.
+    pub fn new(file: PathBuf, deadline: Instant, priority: Priority) -> Job {
+        Job { file, deadline, priority, purpose: Purpose::default(), prompt: None }
+    }
 }
 
 /// What was heard.
@@ -73,10 +120,14 @@ pub struct Job {
 pub struct Transcript {
     /// Trimmed, with the recogniser's punctuation. Empty where nothing was said, or nothing that can be believed.
     pub text: String,
+    /// When each word of it was said.
+    pub words: Vec<Word>,
     /// Why a text that the engine gave was not believed.
     pub refused: Option<text::Refused>,
     /// How long the audio is.
     pub audio: Duration,
+    /// How long the job was in the queue.
+    pub waited: Duration,
     /// How long hearing took, without the wait in the queue.
     pub took: Duration,
     /// Whose text this is, e.g. `jiesu-demo-q8_0`.
@@ -90,6 +141,9 @@ pub enum Unheard {
     NoModel,
     #[error("too many utterances wait already")]
     QueueFull,
+    /// Those before it will take until its deadline: said at once, so that nobody waits in vain.
+    #[error("too busy to hear it in time")]
+    Overloaded,
     #[error("the text was not there in time")]
     TooLate,
     /// The file is missing or no sound WAV; trying again will not help.
@@ -109,6 +163,7 @@ impl Unheard {
         match self {
             Unheard::NoModel => "no_model",
             Unheard::QueueFull => "queue_full",
+            Unheard::Overloaded => "overloaded",
             Unheard::TooLate => "too_late",
             Unheard::Unreadable(_) => "unreadable",
             Unheard::Failed(_) => "failed",
@@ -127,11 +182,18 @@ impl Unheard {
 pub struct Until {
     deadline: Instant,
     stop: Arc<AtomicBool>,
+    /// Somebody more urgent waits.
+    interrupt: Arc<AtomicBool>,
 }
 
 impl Until {
     pub fn new(deadline: Instant, stop: Arc<AtomicBool>) -> Until {
-        Until { deadline, stop }
+        Until { deadline, stop, interrupt: Arc::default() }
+    }
+
+    /// Ends when `interrupt` is set, too.
+    pub fn or(self, interrupt: Arc<AtomicBool>) -> Until {
+        Until { interrupt, ..self }
     }
 
     /// A deadline that nothing else ends.
@@ -139,9 +201,9 @@ impl Until {
         Until::new(deadline, Arc::default())
     }
 
-    /// Time to give up: the deadline is past, or the service stops.
+    /// Time to give up: the deadline is past, the service stops, or the worker is wanted elsewhere.
     pub fn passed(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || Instant::now() >= self.deadline
+        self.stop.load(Ordering::Relaxed) || self.interrupt.load(Ordering::Relaxed) || Instant::now() >= self.deadline
     }
 
     /// How much time is left.
@@ -173,7 +235,24 @@ pub trait Recogniser: Send + Sync {
 pub trait Worker {
     /// Hears one utterance: 16 kHz mono, -1 to 1. Must look at `until` often enough to end soon after it has passed.
     fn hear(&mut self, pcm: &[f32], until: &Until) -> Result<Heard, Fault>;
+
+    /// What is likely to be said in the next utterance; for engines that can make use of it.
+    fn expect(&mut self, _prompt: Option<&str>) {}
 }
 
-/// What a worker gives back: the text, already cleaned by [`text::clean`].
-pub type Heard = Result<String, text::Refused>;
+/// What a worker gives back, already cleaned by [`text::clean`].
+pub type Heard = Result<Said, text::Refused>;
+
+/// A text, and when its words were said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    pub text: String,
+    /// Empty where the engine does not know; then the service lays the text over the audio ([`words::split`]).
+    pub words: Vec<Word>,
+}
+
+impl<T: Into<String>> From<T> for Said {
+    fn from(text: T) -> Said {
+        Said { text: text.into(), words: Vec::new() }
+    }
+}

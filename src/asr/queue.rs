@@ -13,6 +13,7 @@ use super::Priority;
 pub struct Queue<T> {
     waiting: BTreeMap<(Priority, Instant, u64), T>,
     most: usize,
+    live: usize,
     count: u64,
 }
 
@@ -37,11 +38,16 @@ pub enum Next<T> {
 impl<T> Queue<T> {
     /// Holds at most `most` jobs.
     pub fn new(most: usize) -> Queue<T> {
-        Queue { waiting: BTreeMap::new(), most, count: 0 }
+        Queue { waiting: BTreeMap::new(), most, live: 0, count: 0 }
     }
 
     pub fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// How many of them are live.
+    pub fn live(&self) -> usize {
+        self.live
     }
 
     pub fn push(&mut self, priority: Priority, deadline: Instant, job: T) -> Pushed<T> {
@@ -55,12 +61,14 @@ impl<T> Queue<T> {
             }
         }
         self.count += 1;
+        self.live += usize::from(priority == Priority::Live);
         self.waiting.insert((priority, deadline, self.count), job);
         pushed
     }
 
     pub fn pop(&mut self, now: Instant) -> Option<Next<T>> {
-        let ((_, deadline, _), job) = self.waiting.pop_first()?;
+        let ((priority, deadline, _), job) = self.waiting.pop_first()?;
+        self.live -= usize::from(priority == Priority::Live);
         Some(if deadline <= now { Next::Expired(job) } else { Next::Due(job) })
     }
 }
@@ -128,6 +136,8 @@ mod tests {
                     Pushed::InsteadOf(job) | Pushed::Full(job) => out.push(job),
                 }
                 prop_assert!(queue.len() <= most);
+                let live = queue.waiting.keys().filter(|(priority, _, _)| *priority == Live).count();
+                prop_assert_eq!(queue.live(), live);
             }
             out.extend(drain(&mut queue, now).into_iter().map(|next| match next { Next::Due(job) | Next::Expired(job) => job }));
             out.sort_unstable();

@@ -12,13 +12,22 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use super::models::{Loaded, Models};
 use super::queue::{Next, Pushed, Queue};
 use super::shelf::Shelf;
-use super::{Config, Fault, Job, RATE, Recogniser, Transcript, Unheard, Until, Worker};
+use super::{Config, Fault, Job, Priority, Purpose, RATE, Recogniser, Said, Transcript, Unheard, Until, Worker, words};
 use crate::audio::wav;
 
 /// A recording longer than this (about an hour at 8 kHz) is not one utterance.
 const MAX_FILE: u64 = 64 << 20;
+/// The same for codings of a byte a sample.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// A text that is pending may be put off for callers so often; then it is heard to its end. A correction always may.
+const INTERRUPTIONS: u32 = 3;
+
+/// How much the latest utterance counts in what one takes on the average.
+const LATEST: f64 = 0.1;
 
 /// A tenth of the share of a thread that has not been made nicer.
 const NICENESS: i32 = 10;
@@ -35,6 +44,7 @@ impl std::fmt::Debug for Asr {
 
 struct Owner {
     shared: Arc<Shared>,
+    prompt: usize,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -54,41 +64,60 @@ struct Shared {
 
 struct State {
     queue: Queue<Waiting>,
-    /// Counted, so that a worker notices another one.
-    recogniser: Option<(u64, Arc<dyn Recogniser>)>,
+    models: Models,
+    /// What each thread hears; `None` while it waits for work.
+    hearing: Vec<Option<Running>>,
+    /// What a live utterance takes on the average.
+    usual: Duration,
 }
+
+/// An utterance that is being heard.
+struct Running {
+    /// Set to take the thread away from it; `None` where it is heard to its end.
+    interrupt: Option<Arc<AtomicBool>>,
+}
+
+/// One thread's ears, one pair for each model that it has used.
+type Ears = [Option<(u64, Box<dyn Worker>)>; Models::PLACES];
 
 struct Waiting {
     job: Job,
     since: Instant,
+    interruptions: u32,
     answer: oneshot::Sender<Result<Transcript, Unheard>>,
 }
 
 impl Asr {
-    /// Starts the threads. Without a recogniser a watcher looks for a model file until one comes.
+    /// Starts the threads. A given recogniser hears complaints; a watcher looks for the files of models that are
+    /// missing until they have come.
     pub fn start(config: &Config, recogniser: Option<Arc<dyn Recogniser>>) -> Asr {
-        let watched = recogniser.is_none();
+        let missing = Shelf::all(config, recogniser.is_some());
+        let workers = config.workers.max(1);
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { queue: Queue::new(config.queue), recogniser: None }),
+            state: Mutex::new(State {
+                queue: Queue::new(config.queue),
+                models: Models::default(),
+                hearing: (0..workers).map(|_| None).collect(),
+                usual: Duration::ZERO,
+            }),
             wake: Condvar::new(),
             stop: Arc::default(),
             model: watch::Sender::new(None),
         });
         metrics::gauge!("jiesu_asr_models").set(0.0);
         if let Some(recogniser) = recogniser {
-            shared.adopt(recogniser);
+            shared.adopt(Purpose::Complaint, recogniser);
         }
         let mut threads = Vec::new();
-        for i in 0..config.workers.max(1) {
+        for i in 0..workers {
             let shared = shared.clone();
-            threads.extend(spawn(format!("asr {i}"), move || shared.work()));
+            threads.extend(spawn(format!("asr {i}"), move || shared.work(i)));
         }
-        if watched {
-            let shared = shared.clone();
-            let (shelf, every) = (Shelf::new(config.clone()), config.look_every);
-            threads.extend(spawn("asr shelf".to_owned(), move || shared.look(shelf, every)));
+        if !missing.is_empty() {
+            let (shared, every) = (shared.clone(), config.look_every);
+            threads.extend(spawn("asr shelf".to_owned(), move || shared.look(missing, every)));
         }
-        Asr(Arc::new(Owner { shared, threads: Mutex::new(threads) }))
+        Asr(Arc::new(Owner { shared, prompt: config.prompt, threads: Mutex::new(threads) }))
     }
 
     /// Puts an utterance in the queue, at once, and gives a future of its text that ends at the deadline at the
@@ -110,9 +139,15 @@ impl Asr {
         self.0.shared.model.borrow().is_some()
     }
 
-    /// The model's name; changes when one arrives. Whoever keeps tickets with pending text waits on it.
+    /// The name of the model that hears complaints; changes when one arrives. Whoever keeps tickets with pending text
+    /// waits on it.
     pub fn model(&self) -> watch::Receiver<Option<String>> {
         self.0.shared.model.subscribe()
+    }
+
+    /// How many characters of names a job's prompt may have; 0: none is wanted.
+    pub fn prompt_length(&self) -> usize {
+        self.0.prompt
     }
 
     /// Utterances in the queue.
@@ -120,9 +155,14 @@ impl Asr {
         self.0.shared.lock().queue.len()
     }
 
-    /// From the next utterance on this recogniser hears.
-    pub fn adopt(&self, recogniser: Arc<dyn Recogniser>) {
-        self.0.shared.adopt(recogniser);
+    /// Whether there is a model that was meant for `purpose` (and no other stands in for it).
+    pub fn has(&self, purpose: Purpose) -> bool {
+        self.0.shared.lock().models.meant(purpose).is_some()
+    }
+
+    /// From the next utterance of this purpose on this recogniser hears.
+    pub fn adopt(&self, purpose: Purpose, recogniser: Arc<dyn Recogniser>) {
+        self.0.shared.adopt(purpose, recogniser);
     }
 
     /// Ends hearing and joins the threads; what waits is answered with [`Unheard::Stopped`]. Blocks for as long as an
@@ -167,14 +207,14 @@ impl Shared {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn adopt(&self, recogniser: Arc<dyn Recogniser>) {
-        let name = recogniser.name().to_owned();
+    fn adopt(&self, purpose: Purpose, recogniser: Arc<dyn Recogniser>) {
         let mut state = self.lock();
-        let generation = state.recogniser.as_ref().map_or(0, |(generation, _)| generation + 1);
-        state.recogniser = Some((generation, recogniser));
+        state.models.put(purpose, recogniser);
+        metrics::gauge!("jiesu_asr_models").set(state.models.count() as f64);
+        let name = state.models.hears(Purpose::Complaint).map(|loaded| loaded.recogniser.name().to_owned());
+        // Under the lock: two that arrive at once must not leave the older name.
+        self.model.send_replace(name);
         drop(state);
-        metrics::gauge!("jiesu_asr_models").set(1.0);
-        self.model.send_replace(Some(name));
         self.wake.notify_all();
     }
 
@@ -190,12 +230,15 @@ impl Shared {
     fn submit(&self, job: Job) -> Result<oneshot::Receiver<Result<Transcript, Unheard>>, Unheard> {
         let (answer, receiver) = oneshot::channel();
         let (priority, deadline) = (job.priority, job.deadline);
-        let waiting = Waiting { since: Instant::now(), answer, job };
+        let live = priority == Priority::Live;
+        let waiting = Waiting { since: Instant::now(), interruptions: 0, answer, job };
         let mut state = self.lock();
         let refused = if self.stopped() {
             Err((waiting, Unheard::Stopped))
-        } else if state.recogniser.is_none() {
+        } else if state.models.hears(waiting.job.purpose).is_none() {
             Err((waiting, Unheard::NoModel))
+        } else if live && state.too_busy(deadline.saturating_duration_since(waiting.since)) {
+            Err((waiting, Unheard::Overloaded))
         } else {
             match state.queue.push(priority, deadline, waiting) {
                 Pushed::Taken => Ok(None),
@@ -203,6 +246,9 @@ impl Shared {
                 Pushed::Full(waiting) => Err((waiting, Unheard::QueueFull)),
             }
         };
+        if live && refused.is_ok() {
+            state.make_way();
+        }
         depth(&state.queue);
         drop(state);
         match refused {
@@ -221,72 +267,93 @@ impl Shared {
     }
 
     /// One worker's life.
-    fn work(&self) {
+    fn work(&self, thread: usize) {
         yield_to_media();
-        let mut ears: Option<(u64, Box<dyn Worker>)> = None;
-        while let Some((waiting, generation, recogniser)) = self.next() {
-            metrics::histogram!("jiesu_asr_wait_seconds").record(waiting.since.elapsed());
-            let heard = self.hear(&waiting.job, generation, &*recogniser, &mut ears);
+        let mut ears = Ears::default();
+        while let Some((waiting, loaded, interrupt)) = self.next(thread) {
+            let waited = waiting.since.elapsed();
+            metrics::histogram!("jiesu_asr_wait_seconds").record(waited);
+            let until = Until::new(waiting.job.deadline, self.stop.clone()).or(interrupt.clone());
+            let heard = self.hear(&waiting.job, waited, &loaded, &mut ears, &until);
+            let mut state = self.lock();
+            state.hearing[thread] = None;
+            if let (Ok(heard), Priority::Live) = (&heard, waiting.job.priority) {
+                let latest = if state.usual.is_zero() { 1.0 } else { LATEST };
+                state.usual = state.usual.mul_f64(1.0 - latest) + heard.took.mul_f64(latest);
+            }
+            let put_off = heard == Err(Unheard::TooLate) && interrupt.load(Ordering::Relaxed);
+            if put_off && !self.stopped() && Instant::now() < waiting.job.deadline {
+                state.put_back(waiting);
+                continue;
+            }
+            drop(state);
             waiting.answer(heard);
         }
     }
 
-    /// The next job that is worth hearing; `None` when it is time to stop.
-    fn next(&self) -> Option<(Waiting, u64, Arc<dyn Recogniser>)> {
+    /// The next job that is worth hearing, and with what; `None` when it is time to stop.
+    fn next(&self, thread: usize) -> Option<(Waiting, Loaded, Arc<AtomicBool>)> {
         let mut state = self.lock();
         loop {
             if self.stopped() {
                 return None;
             }
-            if let Some((generation, recogniser)) = state.recogniser.clone() {
-                let next = state.queue.pop(Instant::now());
-                depth(&state.queue);
-                match next {
-                    Some(Next::Due(waiting)) if waiting.answer.is_closed() => {
-                        count(&waiting.job, "taken_back");
-                        continue;
+            let next = state.queue.pop(Instant::now());
+            depth(&state.queue);
+            match next {
+                Some(Next::Due(waiting)) if waiting.answer.is_closed() => count(&waiting.job, "taken_back"),
+                Some(Next::Due(waiting)) => match state.models.hears(waiting.job.purpose).cloned() {
+                    Some(loaded) => {
+                        let interrupt: Arc<AtomicBool> = Arc::default();
+                        let may = waiting.may_be_interrupted().then(|| interrupt.clone());
+                        state.hearing[thread] = Some(Running { interrupt: may });
+                        return Some((waiting, loaded, interrupt));
                     }
-                    Some(Next::Due(waiting)) => return Some((waiting, generation, recogniser)),
-                    Some(Next::Expired(waiting)) => {
-                        waiting.answer(Err(Unheard::TooLate));
-                        continue;
-                    }
-                    None => {}
-                }
+                    // A model that is there stays; so this does not happen.
+                    None => waiting.answer(Err(Unheard::NoModel)),
+                },
+                Some(Next::Expired(waiting)) => waiting.answer(Err(Unheard::TooLate)),
+                None => state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     fn hear(
         &self,
         job: &Job,
-        generation: u64,
-        recogniser: &dyn Recogniser,
-        ears: &mut Option<(u64, Box<dyn Worker>)>,
+        waited: Duration,
+        loaded: &Loaded,
+        ears: &mut Ears,
+        until: &Until,
     ) -> Result<Transcript, Unheard> {
+        let Loaded { slot, generation, recogniser } = loaded;
+        let ears = &mut ears[*slot];
         let pcm = read(&job.file)?;
         let audio = Duration::from_secs_f64(pcm.len() as f64 / f64::from(RATE));
-        let until = Until::new(job.deadline, self.stop.clone());
         let began = Instant::now();
         // An engine that panics costs one text, not the thread.
         let heard = catch_unwind(AssertUnwindSafe(|| {
-            if ears.as_ref().is_none_or(|(of, _)| *of != generation) {
-                *ears = Some((generation, recogniser.worker()?));
+            if ears.as_ref().is_none_or(|(of, _)| of != generation) {
+                *ears = Some((*generation, recogniser.worker()?));
             }
             let (_, worker) = ears.as_mut().expect("made just now");
-            worker.hear(&pcm, &until)
+            worker.expect(job.prompt.as_deref());
+            worker.hear(&pcm, until)
         }));
         let took = began.elapsed();
-        metrics::histogram!("jiesu_asr_seconds").record(took);
+        let purpose = job.purpose.name();
+        metrics::histogram!("jiesu_asr_seconds", "purpose" => purpose).record(took);
         if !audio.is_zero() {
-            metrics::histogram!("jiesu_asr_real_time_factor").record(took.as_secs_f64() / audio.as_secs_f64());
+            let factor = took.as_secs_f64() / audio.as_secs_f64();
+            metrics::histogram!("jiesu_asr_real_time_factor", "purpose" => purpose).record(factor);
         }
         let heard = heard.unwrap_or_else(|_| Err(Fault::Engine("it panicked".to_owned())));
         match heard {
             Ok(heard) => {
-                let (text, refused) = heard.map_or_else(|why| (String::new(), Some(why)), |text| (text, None));
-                Ok(Transcript { text, refused, audio, took, model: recogniser.name().to_owned() })
+                let (said, refused) = heard.map_or_else(|why| (Said::default(), Some(why)), |said| (said, None));
+                let Said { text, words } = said;
+                let words = if words.is_empty() { words::split(&pcm, &text) } else { words };
+                Ok(Transcript { text, words, refused, audio, waited, took, model: recogniser.name().to_owned() })
             }
             Err(Fault::GivenUp) if self.stopped() => Err(Unheard::Stopped),
             Err(Fault::GivenUp) => Err(Unheard::TooLate),
@@ -299,24 +366,28 @@ impl Shared {
         }
     }
 
-    /// Looks for a model until there is one.
-    fn look(&self, mut shelf: Shelf, every: Duration) {
+    /// Looks for models until all that may come have come.
+    fn look(&self, mut missing: Vec<(Purpose, Shelf)>, every: Duration) {
         let mut advised = false;
         loop {
-            // Loading takes seconds: without the lock.
-            let found = shelf.look();
-            if let Some(recogniser) = found {
-                self.adopt(recogniser);
+            missing.retain_mut(|(purpose, shelf)| {
+                // Loading takes seconds: without the lock.
+                let found = if self.stopped() { None } else { shelf.look() };
+                found.map(|recogniser| self.adopt(*purpose, recogniser)).is_none()
+            });
+            if missing.is_empty() {
                 return;
             }
             if !std::mem::replace(&mut advised, true) {
-                tracing::warn!("{}", shelf.advice());
+                missing.iter().for_each(|(_, shelf)| tracing::warn!("{}", shelf.advice()));
             }
             let next = Instant::now() + every;
             let mut state = self.lock();
             loop {
                 let left = next.saturating_duration_since(Instant::now());
-                if self.stopped() || state.recogniser.is_some() {
+                // Somebody may have brought one by hand.
+                missing.retain(|(purpose, _)| state.models.meant(*purpose).is_none());
+                if self.stopped() || missing.is_empty() {
                     return;
                 }
                 if left.is_zero() {
@@ -328,7 +399,43 @@ impl Shared {
     }
 }
 
+impl State {
+    /// Whether those who wait already take all the time that is `left`. While nobody waits it is always tried: how fast
+    /// it goes is known from what was heard.
+    fn too_busy(&self, left: Duration) -> bool {
+        let waiting = self.queue.live();
+        waiting > 0 && self.usual.mul_f64((waiting + 1) as f64 / self.hearing.len() as f64) > left
+    }
+
+    /// Takes a thread away from background work if a live utterance would have to wait for it.
+    fn make_way(&mut self) {
+        let free = self.hearing.iter().filter(|running| running.is_none()).count();
+        let running = || self.hearing.iter().flatten().filter_map(|running| running.interrupt.as_ref());
+        let coming = running().filter(|interrupt| interrupt.load(Ordering::Relaxed)).count();
+        if self.queue.live() > free + coming
+            && let Some(interrupt) = running().find(|interrupt| !interrupt.load(Ordering::Relaxed))
+        {
+            interrupt.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Background work that had to make way waits again, unless its place has been taken.
+    fn put_back(&mut self, mut waiting: Waiting) {
+        count(&waiting.job, "interrupted");
+        waiting.interruptions += 1;
+        if let Pushed::Full(waiting) = self.queue.push(waiting.job.priority, waiting.job.deadline, waiting) {
+            waiting.answer(Err(Unheard::QueueFull));
+        }
+        depth(&self.queue);
+    }
+}
+
 impl Waiting {
+    fn may_be_interrupted(&self) -> bool {
+        self.job.priority == Priority::Background
+            && (self.job.purpose == Purpose::Correction || self.interruptions < INTERRUPTIONS)
+    }
+
     fn answer(self, heard: Result<Transcript, Unheard>) {
         let outcome = match &heard {
             Ok(transcript) if transcript.text.is_empty() => "nothing",
@@ -353,16 +460,19 @@ fn depth(queue: &Queue<Waiting>) {
 }
 
 /// The utterance as a recogniser wants it.
-pub(super) fn read(file: &Path) -> Result<Vec<f32>, Unheard> {
+pub fn read(file: &Path) -> Result<Vec<f32>, Unheard> {
     let unreadable = |what: String| Unheard::Unreadable(what);
     let length = fs::metadata(file).map_err(|error| unreadable(error.to_string()))?.len();
     if length > MAX_FILE {
-        return Err(unreadable(format!("{length} bytes are not one utterance")));
+        return Err(unreadable(format!("{length} bytes are not one utterance; cut it into parts")));
     }
     let mut bytes = Vec::with_capacity(length as usize);
     let read = File::open(file).and_then(|file| file.take(MAX_FILE).read_to_end(&mut bytes));
     read.map_err(|error| unreadable(error.to_string()))?;
     let pcm = wav::read(&bytes).map_err(|error| unreadable(error.to_string()))?;
+    if pcm.duration() > LONGEST {
+        return Err(unreadable(format!("{} s are not one utterance; cut it into parts", pcm.duration().as_secs())));
+    }
     if pcm.rate == 0 {
         return Err(unreadable("a rate of 0 Hz".to_owned()));
     }

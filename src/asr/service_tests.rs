@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::asr::{Heard, Priority};
+use crate::asr::Heard;
 
 /// Says the number of samples that it heard (which is how a test knows whose turn it was), after the gate let it
 /// through.
@@ -39,7 +39,7 @@ impl Worker for Ears {
         self.1.send(pcm.len()).expect("the test listens");
         let act = self.0.lock().expect("unpoisoned").recv().unwrap_or(Act::Hear);
         match act {
-            Act::Hear => Ok(Ok(pcm.len().to_string())),
+            Act::Hear => Ok(Ok(pcm.len().to_string().into())),
             Act::Fail => Err(Fault::Engine("as told".to_owned())),
             Act::Panic => panic!("as told"),
             Act::Dawdle => loop {
@@ -73,7 +73,7 @@ impl House {
     fn job(&self, samples: usize, priority: Priority, within: Duration) -> Job {
         let file = self.folder.path().join(format!("{samples}.wav"));
         fs::write(&file, wav::bytes(&vec![0; samples], RATE)).expect("written");
-        Job { file, deadline: Instant::now() + within, priority }
+        Job::new(file, Instant::now() + within, priority)
     }
 
     fn submit(&self, samples: usize, priority: Priority) -> impl Future<Output = Result<Transcript, Unheard>> + use<> {
@@ -177,7 +177,7 @@ async fn an_engine_that_fails_or_panics_costs_one_text() {
 #[tokio::test]
 async fn what_is_no_recording_is_unreadable_for_good() {
     let house = House::new(8);
-    let missing = Job { file: "no/such.wav".into(), deadline: Instant::now() + LONG, priority: Priority::Live };
+    let missing = Job::new("no/such.wav".into(), Instant::now() + LONG, Priority::Live);
     let junk = house.folder.path().join("junk.wav");
     fs::write(&junk, b"RIFF....WAVEjunk").expect("written");
     for job in [missing.clone(), Job { file: junk, ..missing }] {
@@ -212,9 +212,110 @@ async fn without_a_model_the_answer_is_immediate_until_one_arrives() {
     let (gate, gate_end) = mpsc::sync_channel(16);
     let (begun, _begun) = mpsc::sync_channel(16);
     drop(gate);
-    asr.adopt(Arc::new(Double { gate: Arc::new(Mutex::new(gate_end)), begun }));
+    asr.adopt(Purpose::Complaint, Arc::new(Double { gate: Arc::new(Mutex::new(gate_end)), begun }));
     assert_eq!(model.wait_for(Option::is_some).await.expect("it lives").as_deref(), Some("double"));
     assert_eq!(text(asr.submit(house.job(100, Priority::Live, LONG)).await), "100");
+}
+
+#[tokio::test]
+async fn a_caller_takes_the_thread_from_background_work_which_is_heard_later() {
+    let house = House::new(8);
+    let background = house.submit(100, Priority::Background);
+    assert_eq!(house.began(), 100);
+    house.gate.send(Act::Dawdle).expect("the gate is there");
+    let live = house.submit(200, Priority::Live);
+    assert_eq!(house.began(), 200, "the engine was told to give up");
+    house.gate.send(Act::Hear).expect("a worker waits");
+    assert_eq!(text(live.await), "200");
+    assert_eq!(house.began(), 100, "it waited again");
+    house.gate.send(Act::Hear).expect("a worker waits");
+    assert_eq!(text(background.await), "100");
+}
+
+#[tokio::test]
+async fn a_pending_text_is_put_off_a_few_times_only() {
+    let house = House::new(8);
+    let background = house.submit(100, Priority::Background);
+    for i in 0..INTERRUPTIONS as usize {
+        assert_eq!(house.began(), 100);
+        house.gate.send(Act::Dawdle).expect("the gate is there");
+        let live = house.submit(200 + i, Priority::Live);
+        assert_eq!(house.began(), 200 + i);
+        house.gate.send(Act::Hear).expect("a worker waits");
+        assert_eq!(text(live.await), (200 + i).to_string());
+    }
+    assert_eq!(house.began(), 100);
+    let live = house.submit(300, Priority::Live);
+    house.gate.send(Act::Hear).expect("a worker waits");
+    assert_eq!(text(background.await), "100", "heard to its end");
+    house.gate.send(Act::Hear).expect("a worker waits");
+    assert_eq!((house.began(), text(live.await)), (300, "300".to_owned()));
+}
+
+#[tokio::test]
+async fn who_would_wait_in_vain_is_told_at_once() {
+    let house = House::new(8);
+    house.asr.0.shared.lock().usual = Duration::from_secs(2);
+    let hearing = house.submit(200, Priority::Live);
+    assert_eq!(house.began(), 200);
+    let within = |samples, seconds| house.asr.submit(house.job(samples, Priority::Live, Duration::from_secs(seconds)));
+    let next = within(300, 1);
+    assert_eq!(within(301, 3).await, Err(Unheard::Overloaded), "two before it, 2 s each");
+    let patient = within(302, 60);
+    drop(next);
+    house.gate.send(Act::Hear).expect("a worker waits");
+    house.gate.send(Act::Hear).expect("a worker waits");
+    assert_eq!((text(hearing.await), text(patient.await)), ("200".to_owned(), "302".to_owned()));
+}
+
+/// Says its name.
+struct Named(&'static str);
+
+impl Recogniser for Named {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    fn worker(&self) -> Result<Box<dyn Worker>, Fault> {
+        Ok(Box::new(Named(self.0)))
+    }
+}
+
+impl Worker for Named {
+    fn hear(&mut self, _: &[f32], _: &Until) -> Result<Heard, Fault> {
+        Ok(Ok(self.0.into()))
+    }
+}
+
+#[tokio::test]
+async fn each_purpose_has_its_model_and_its_stand_in() {
+    let house = House::new(8);
+    let asr = Asr::start(&Config { workers: 1, ..Config::default() }, Some(Arc::new(Named("base"))));
+    let hear = async |purpose| {
+        let job = Job { purpose, ..house.job(100, Priority::Background, LONG) };
+        let heard = asr.submit(job).await.expect("heard");
+        assert_eq!(heard.text, heard.model);
+        heard.text
+    };
+    assert_eq!(hear(Purpose::Choice).await, "base");
+    assert!(!asr.has(Purpose::Choice) && asr.has(Purpose::Complaint));
+    asr.adopt(Purpose::Choice, Arc::new(Named("tiny")));
+    asr.adopt(Purpose::Correction, Arc::new(Named("large")));
+    for (purpose, name) in [(Purpose::Choice, "tiny"), (Purpose::Complaint, "base"), (Purpose::Correction, "large")] {
+        assert_eq!(hear(purpose).await, name);
+    }
+    asr.adopt(Purpose::Choice, Arc::new(Named("small")));
+    assert_eq!(hear(Purpose::Choice).await, "small", "the thread that used the other one noticed");
+    assert_eq!(asr.model().borrow().as_deref(), Some("base"));
+}
+
+#[tokio::test]
+async fn a_text_has_times_though_the_engine_knows_none() {
+    let house = House::new(8);
+    let asr = Asr::start(&Config { workers: 1, ..Config::default() }, Some(Arc::new(Named("水管爆裂"))));
+    let heard = asr.submit(house.job(16_000, Priority::Live, LONG)).await.expect("heard");
+    assert_eq!(heard.words.iter().map(|word| word.text.as_str()).collect::<String>(), "水管爆裂");
+    assert_eq!((heard.words[0].from, heard.words[3].to, heard.audio), (0, 1000, Duration::from_secs(1)));
 }
 
 /// Says the niceness of the thread that it hears on.
@@ -232,7 +333,7 @@ impl Recogniser for Nice {
 
 impl Worker for Nice {
     fn hear(&mut self, _: &[f32], _: &Until) -> Result<Heard, Fault> {
-        Ok(Ok(niceness().to_string()))
+        Ok(Ok(niceness().to_string().into()))
     }
 }
 

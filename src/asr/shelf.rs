@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Config, Recogniser, ggml};
+use super::{Config, Purpose, Recogniser, ggml};
 
 /// A file of this size is no model (the largest published is 3.1 GB).
 const MAX_BYTES: u64 = 8 << 30;
@@ -93,6 +93,7 @@ pub fn advice(config: &Config) -> String {
 #[derive(Debug)]
 pub struct Shelf {
     config: Config,
+    purpose: Purpose,
     refused: Option<Seen>,
 }
 
@@ -101,12 +102,35 @@ type Seen = (PathBuf, u64, Option<SystemTime>);
 
 impl Shelf {
     pub fn new(config: Config) -> Shelf {
-        Shelf { config, refused: None }
+        Shelf { config, purpose: Purpose::Complaint, refused: None }
+    }
+
+    /// A shelf for each purpose that has a model of its own; `heard`: complaints have theirs already.
+    pub fn all(config: &Config, heard: bool) -> Vec<(Purpose, Shelf)> {
+        let wanted = Purpose::ALL.into_iter().filter_map(|purpose| {
+            let model = match purpose {
+                Purpose::Complaint if heard => return None,
+                Purpose::Complaint => config.model.clone(),
+                Purpose::Choice => Some(config.choices.clone()?),
+                Purpose::Correction => Some(config.corrections.clone()?),
+            };
+            Some((purpose, Shelf { purpose, ..Shelf::new(Config { model, ..config.clone() }) }))
+        });
+        wanted.collect()
     }
 
     /// What to do as long as there is none.
     pub fn advice(&self) -> String {
-        advice(&self.config)
+        match (&self.config.model, self.purpose) {
+            (Some(file), Purpose::Choice | Purpose::Correction) => {
+                format!(
+                    "{} (asr.{}s) is not there or not sound; until it is, what hears complaints stands in for it",
+                    file.display(),
+                    self.purpose.name()
+                )
+            }
+            _ => advice(&self.config),
+        }
     }
 
     /// The model, if there is one now.

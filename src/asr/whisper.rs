@@ -3,18 +3,19 @@
 //! Set for a telephone call: Mandarin is given (finding the language costs as much as hearing), no earlier text (each
 //! utterance stands for itself), no second try at a higher temperature (a caller waits), one compute thread (the cores
 //! are shared out between callers), the encoder's context fitted to the utterance: half of Whisper's time goes to the
-//! 30 s that were not spoken. Where the fitted context gives nothing believable though something is audible, the
-//! utterance is heard once more with the full context, if the deadline leaves the time.
+//! 30 s that were not spoken. Where that gives nothing believable (a loop, nothing) though something is audible, the
+//! utterance is heard once more, if the deadline leaves the time: with the full context, a search of another width and
+//! without names told beforehand.
 
-use std::sync::Arc;
-use std::sync::Once;
+use std::ffi::c_int;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError, WhisperState};
 
 use super::ggml::Shape;
 use super::text::{self, Refused};
-use super::{Fault, Heard, RATE, Recogniser, Until, Worker, abort, cut};
+use super::{Fault, Heard, RATE, Recogniser, Said, Until, Worker, abort, cut, words};
 
 /// Frames of the encoder: 50 a second, 1,500 in all.
 const FRAMES: usize = 1500;
@@ -22,6 +23,10 @@ const FRAMES: usize = 1500;
 const MARGIN: usize = 64;
 /// whisper.cpp hears nothing in less than 0.1 s, and little in less than a second: shorter audio is padded with silence.
 const SHORTEST: usize = RATE as usize;
+/// Width of the search of a second try, where the first took the likeliest word each time.
+const WIDER: usize = 5;
+/// The longest prompt, in tokens: Whisper was trained with up to 224 before the text, and each costs a little time.
+const PROMPT: usize = 128;
 
 /// A loaded model.
 pub struct Whisper {
@@ -37,7 +42,7 @@ impl Whisper {
         quiet();
         processor()?;
         let context = WhisperContext::new_from_buffer_with_params(bytes, WhisperContextParameters::default())
-            .map_err(|error| Fault::Engine(format!("whisper.cpp refuses the model: {error}")))?;
+            .map_err(|error| Fault::Engine(format!("whisper.cpp refuses the model ({error}); fetch it again")))?;
         Ok(Whisper { name: name.to_owned(), shape, beam, context: Arc::new(context) })
     }
 }
@@ -49,50 +54,96 @@ impl Recogniser for Whisper {
 
     fn worker(&self) -> Result<Box<dyn Worker>, Fault> {
         let state = self.context.create_state().map_err(engine)?;
-        Ok(Box::new(Ears { state, params: params(self.beam), longest: self.shape.longest() }))
+        let other = if self.beam > 1 { 1 } else { WIDER };
+        Ok(Box::new(Ears {
+            state,
+            context: self.context.clone(),
+            shape: self.shape,
+            first: params(self.beam),
+            second: params(other),
+            prompt: Vec::new(),
+        }))
     }
 }
 
 struct Ears {
     state: WhisperState,
+    context: Arc<WhisperContext>,
+    shape: Shape,
     /// Made once and cloned: whisper-rs leaks the name of the language each time it is set.
-    params: FullParams<'static, 'static>,
-    longest: Duration,
+    first: FullParams<'static, 'static>,
+    /// As `first` takes what comes, this searches, and the other way round.
+    second: FullParams<'static, 'static>,
+    /// Names that are likely to be said, as tokens (whisper-rs leaks a prompt that is given as text).
+    prompt: Vec<c_int>,
+}
+
+/// How a piece is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Try {
+    First { frames: usize },
+    Second,
 }
 
 impl Worker for Ears {
     fn hear(&mut self, pcm: &[f32], until: &Until) -> Result<Heard, Fault> {
-        let mut whole = String::new();
+        let mut whole = Said::default();
         let mut refused = Refused::Nothing;
-        for piece in cut::pieces(pcm, self.longest) {
-            match self.piece(&pcm[piece], until)? {
-                Ok(text) => text::join(&mut whole, &text),
+        for range in cut::pieces(pcm, self.shape.longest()) {
+            let piece = &pcm[range.clone()];
+            match self.piece(piece, until)? {
+                Ok(text) => {
+                    let mut said = words::split(piece, &text);
+                    words::later(&mut said, Duration::from_secs_f64(range.start as f64 / f64::from(RATE)));
+                    whole.words.append(&mut said);
+                    text::join(&mut whole.text, &text);
+                }
                 Err(why) => refused = why,
             }
         }
-        Ok(if whole.is_empty() { Err(refused) } else { Ok(whole) })
+        Ok(if whole.text.is_empty() { Err(refused) } else { Ok(whole) })
+    }
+
+    fn expect(&mut self, prompt: Option<&str>) {
+        self.prompt.clear();
+        // The demonstration recogniser has never seen one: it would repeat it.
+        if let Some(prompt) = prompt.filter(|_| !self.shape.demonstration()) {
+            match self.context.tokenize(prompt, PROMPT) {
+                Ok(tokens) => self.prompt = tokens,
+                // Too long, or with a zero byte in it: hearing goes on without.
+                Err(error) => tracing::debug!(%error, "no prompt"),
+            }
+        }
     }
 }
 
 impl Ears {
-    fn piece(&mut self, pcm: &[f32], until: &Until) -> Result<Heard, Fault> {
-        let fitted = (pcm.len() * 50).div_ceil(RATE as usize) + MARGIN;
+    fn piece(&mut self, pcm: &[f32], until: &Until) -> Result<Result<String, Refused>, Fault> {
+        let fitted = ((pcm.len() * 50).div_ceil(RATE as usize) + MARGIN).min(FRAMES);
         let began = Instant::now();
-        let heard = self.once(pcm, fitted.min(FRAMES), until)?;
-        // The encoder's time grows with the context, a little more than in proportion.
-        let again = began.elapsed() * (FRAMES / fitted.min(FRAMES) + 1) as u32;
-        if heard.is_ok() || fitted >= FRAMES || !cut::audible(pcm) || until.left() < again {
+        let heard = self.once(pcm, Try::First { frames: fitted }, until)?;
+        // The encoder's time grows with the context, a little more than in proportion; a search takes longer than none.
+        let again = began.elapsed() * (FRAMES / fitted + 1) as u32;
+        if heard.is_ok() || !cut::audible(pcm) || until.left() < again {
             return Ok(heard);
         }
-        tracing::debug!(?heard, "heard again with the full context");
-        self.once(pcm, FRAMES, until)
+        metrics::counter!("jiesu_asr_second_tries_total").increment(1);
+        tracing::debug!(?heard, "heard again with the full context and another search");
+        self.once(pcm, Try::Second, until)
     }
 
-    fn once(&mut self, pcm: &[f32], frames: usize, until: &Until) -> Result<Heard, Fault> {
+    fn once(&mut self, pcm: &[f32], how: Try, until: &Until) -> Result<Result<String, Refused>, Fault> {
         if until.passed() {
             return Err(Fault::GivenUp);
         }
-        let mut params = self.params.clone();
+        let (params, frames) = match how {
+            Try::First { frames } => (&self.first, frames),
+            Try::Second => (&self.second, FRAMES),
+        };
+        let mut params = params.clone();
+        if how != Try::Second && !self.prompt.is_empty() {
+            params.set_tokens(&self.prompt);
+        }
         params.set_audio_ctx(frames as i32);
         // Mandarin is spoken at up to 8 syllables a second, at most 3 tokens each; a loop must end somewhere.
         params.set_max_tokens((24 * pcm.len() / RATE as usize + 24) as i32);

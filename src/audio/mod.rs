@@ -12,6 +12,7 @@ pub mod level;
 pub mod opus;
 pub mod pcm;
 pub mod resample;
+pub mod silero;
 pub mod tone;
 pub mod wav;
 pub mod wide;

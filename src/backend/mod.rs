@@ -17,9 +17,12 @@
 //!     "text": "...", "text_pending": false, "text_state": "whole",  // or pending, given_up
 //!     "type": "求助", "category": ["...", "...", "..."], "confidence": 0.8, "urgency": "urgent",
 //!     "place": { "code": "...", "name": "...", "district": "...", "confidence": 0.9 }, "unit": "...",
-//!     "evidence": [ { "field": "place", "confidence": 0.9, "words": [ { "text": "...", "start": 3, "end": 5 } ] } ],
-//!     "title": "...", "facts": [ { "fact": "time", "text": "...", "start": 3, "end": 5, "sure": true } ],
-//!     "recordings": [ { "file": "/var/lib/jiesu/recordings/...wav", "duration_s": 4.2, "text": "..." } ] } }
+//!     "evidence": [ { "field": "place", "confidence": 0.9, "words": [ { "text": "...", "start": 3, "end": 5,
+//!       "recording": 0, "from": 1.24, "to": 1.62 } ] } ],   // which recording, and the second in it, where it is known
+//!     "title": "...", "facts": [ { "fact": "time", "text": "...", "start": 3, "end": 5, "sure": true } ],  // these too
+//!     "recordings": [ { "file": "/var/lib/jiesu/recordings/...wav", "duration_s": 4.2, "text": "...",
+//!       "hearing": { "model": "...", "purpose": "complaint", "audio_s": 4.2, "waited_s": 0.0, "took_s": 0.8,
+//!                    "factor": 0.19, "after_s": 0.9 } } ] } }   // where somebody waited: from the end to the text
 //! ```
 
 use std::fmt;

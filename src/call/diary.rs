@@ -17,6 +17,8 @@ pub struct Diary {
     at: At,
     /// Utterances so far.
     segments: usize,
+    /// The latest that was cut off: its words are only the beginning.
+    cut: Option<usize>,
     /// Words that nobody had asked for: kept only if they raise an emergency at once.
     overheard: Option<String>,
 }
@@ -104,12 +106,16 @@ impl Diary {
         }
         match segment.ended {
             SegmentEnd::HungUp | SegmentEnd::Stopped => None,
+            SegmentEnd::Cut => {
+                self.cut = Some(self.segments - 1);
+                None
+            }
             // An empty one that a key ended is listened to all the same.
             SegmentEnd::Key(_) => {
                 self.at = At::Recorded(self.segments - 1);
                 None
             }
-            _ if segment.speech.is_zero() && segment.error.is_none() => Some(Step::Silence),
+            _ if segment.speech.is_zero() && segment.error.is_none() && self.cut.is_none() => Some(Step::Silence),
             _ => {
                 self.at = At::Recorded(self.segments - 1);
                 None
@@ -129,8 +135,12 @@ impl Diary {
         match output {
             Output::Play { play, .. } => self.at = At::Hears(*play),
             Output::StopPlay => self.at = At::MayPress,
-            Output::Listen { listen, .. } => self.at = At::MaySpeak(*listen),
+            Output::Listen { listen, .. } => {
+                self.cut = None;
+                self.at = At::MaySpeak(*listen);
+            }
             Output::StopListen => self.at = At::Waits,
+            Output::Recognise { index } if self.cut == Some(*index) => {}
             Output::Recognise { index } => self.at = At::Said(*index),
             Output::Emergency { .. } => {
                 if let Some(text) = self.overheard.take() {

@@ -6,6 +6,7 @@
 //!
 //! What was said is *kept* (row in the store) before it is *recognised*, and recognised before it is understood.
 
+mod long;
 mod overhear;
 mod record;
 mod talk;
@@ -53,6 +54,7 @@ pub struct Session {
     message: bool,
     /// The caller waits for this utterance's text in silence.
     waiting: Option<usize>,
+    long: long::Long,
     ear: overhear::Ear,
     recording_all: bool,
     filing: bool,
@@ -74,6 +76,7 @@ impl Session {
             listening: None,
             message: false,
             waiting: None,
+            long: long::Long::default(),
             ear: overhear::Ear::default(),
             recording_all: false,
             filing: false,
@@ -92,6 +95,11 @@ impl Session {
     /// The flow's node at present, for logs.
     pub fn node(&self) -> &str {
         self.interpreter.node()
+    }
+
+    /// Whether what the caller says now answers a menu, so that a few words are awaited.
+    pub fn choosing(&self) -> bool {
+        self.interpreter.choosing()
     }
 
     pub fn poll(&mut self) -> Option<Output> {
@@ -123,6 +131,7 @@ impl Session {
                 self.tell(ivr::Input::Digit(key));
             }
             Input::PlayDone { play } => self.tell(ivr::Input::PlayDone { play }),
+            Input::SpokenOver { play } => self.spoken_over(play),
             Input::Segment(segment) if segment.listen >= OVERHEARD => self.overheard_segment(segment),
             Input::Segment(segment) => self.segment(segment),
             Input::NoInput { listen } if listen >= OVERHEARD => self.heard_nothing(listen),
@@ -231,15 +240,19 @@ impl Session {
         });
         self.out.push_back(Output::Keep { index });
         let wanted = self.life == Life::Up && self.listening == Some(segment.listen);
+        if wanted && segment.ended == SegmentEnd::Cut {
+            return self.piece(index, silent);
+        }
         if !wanted || segment.ended == SegmentEnd::HungUp || segment.ended == SegmentEnd::Stopped {
             return;
         }
-        if silent && !by_key {
+        if silent && !by_key && !self.long.is_long() {
             self.tell(ivr::Input::NoInput);
         } else if self.message {
             // Its text comes after the call, when the ticket is completed.
             self.tell(ivr::Input::Heard(Heard::Pending));
         } else {
+            self.long.last(index);
             self.out.push_back(Output::Recognise { index });
             self.waiting = Some(index);
             self.out.push_back(Output::Deadline(Some(PATIENCE)));
@@ -259,6 +272,13 @@ impl Session {
             }
             return;
         }
+        let Some(text) = self.together(index, text.clone()) else {
+            // The caller goes on speaking; an emergency does not wait for the end.
+            if let Some(text) = text {
+                self.tell(ivr::Input::Overheard { text, spoken: String::new() });
+            }
+            return;
+        };
         if self.waiting.take().is_some() {
             self.out.push_back(Output::Deadline(None));
         }
@@ -289,12 +309,14 @@ impl Session {
                 ivr::Output::StopPlay => self.out.push_back(Output::StopPlay),
                 ivr::Output::Listen { listen, no_input, silence, max } => {
                     self.listening = Some(listen);
+                    self.long = long::Long::default();
                     self.ear.replaced();
                     self.message = false;
                     self.out.push_back(Output::Listen { listen, no_input, silence, max });
                 }
                 ivr::Output::Record { listen, no_input, silence, max } => {
                     self.listening = Some(listen);
+                    self.long = long::Long::default();
                     self.message = true;
                     self.ear.replaced();
                     self.out.push_back(Output::Listen { listen, no_input, silence, max });
@@ -317,7 +339,7 @@ impl Session {
                         self.file();
                     }
                 }
-                ivr::Output::LookUp { number } => self.out.push_back(Output::LookUp { number }),
+                ivr::Output::LookUp(sought) => self.out.push_back(Output::LookUp(sought)),
                 ivr::Output::Transfer { target, by } => self.out.push_back(Output::Transfer { target, by }),
                 ivr::Output::StopTransfer => self.out.push_back(Output::StopTransfer),
                 ivr::Output::Question { said, answer } => self.out.push_back(Output::Question { said, answer }),
@@ -337,6 +359,10 @@ impl Session {
 #[cfg(test)]
 #[path = "session_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "session/long_tests.rs"]
+mod long_tests;
 
 #[cfg(test)]
 #[path = "session/overhear_tests.rs"]

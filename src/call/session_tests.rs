@@ -53,7 +53,7 @@ fn session() -> Session {
     session_of(FLOW)
 }
 
-fn session_of(text: &str) -> Session {
+pub(super) fn session_of(text: &str) -> Session {
     let faults = Faults::default();
     let flow = Flow::read(&Source::new("flows/test.toml", text), &faults);
     let flow = flow.unwrap_or_else(|| panic!("{faults}"));

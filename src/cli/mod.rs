@@ -9,6 +9,7 @@ mod check;
 mod classify;
 mod demo;
 mod emergency;
+mod eval;
 mod flow;
 mod incident;
 mod learn;
@@ -27,6 +28,7 @@ mod trace;
 mod transcribe;
 mod trunk;
 mod version;
+mod worker;
 
 use std::path::{Path, PathBuf};
 
@@ -107,6 +109,9 @@ enum Command {
     Eval(Eval),
     /// Speech in a WAV file to text.
     Transcribe(transcribe::Arguments),
+    /// Work off what waits in the store, in a process of its own beside the daemon.
+    #[command(subcommand)]
+    Worker(worker::Command),
     /// Render the prompts of the catalogue that have no recording yet.
     Prompts(prompts::Arguments),
 }
@@ -117,6 +122,9 @@ enum Eval {
     Emergency(emergency::Files),
     /// The learned classifier: F1, calibration, coverage, homophones, time. Exit 1 where a gate is missed.
     Classify(learn::Evaluation),
+    /// How well a model hears: character error rate over clips, also on a telephone line and in noise. Exit 1 where a
+    /// gate is missed.
+    Asr(eval::Arguments),
     /// Which texts would be taken for one matter, and how fast.
     Matter(matter::File),
 }
@@ -152,8 +160,10 @@ pub fn run() -> Exit {
         Command::Train(command) => learn::train(&command),
         Command::Eval(Eval::Classify(arguments)) => learn::eval(&arguments),
         Command::Eval(Eval::Emergency(files)) => emergency::eval(config, &files),
+        Command::Eval(Eval::Asr(arguments)) => eval::run(config, &arguments),
         Command::Eval(Eval::Matter(file)) => matter::eval(config, &file),
         Command::Transcribe(arguments) => transcribe::run(config, &arguments),
+        Command::Worker(command) => worker::run(config, &command),
         Command::Prompts(arguments) => prompts::run(config, &arguments),
     };
     ended.unwrap_or_else(|error| {

@@ -15,7 +15,7 @@ use super::learn::correct;
 use super::stored;
 use crate::config::Main;
 pub(super) use crate::shown::{json as as_json, tame};
-use crate::store::{EventRow, Place, Store, Ticket};
+use crate::store::{EventRow, Hearing, Place, Store, Ticket};
 use crate::ticket::{Event, How, Number, Text};
 
 /// Tickets read at a time.
@@ -71,7 +71,7 @@ pub fn run(config: &Path, command: &Command) -> anyhow::Result<Exit> {
             Command::Corrections => say(&correct::csv(&store.corrected().await?)),
             Command::List { json } => list(&store, &main.zone, *json).await,
             Command::Show { number, json } => match store.ticket(*number).await? {
-                Some(ticket) if *json => say(&format!("{}\n", as_json(&ticket)?)),
+                Some(ticket) if *json => say(&format!("{}\n", as_json(&whole(&ticket)?)?)),
                 Some(ticket) => say(&page(&ticket, &main.zone)),
                 None => no_ticket(*number),
             },
@@ -93,6 +93,16 @@ pub(super) fn main(config: &Path) -> Result<Main, Exit> {
         eprint!("{faults}");
         Exit::Usage
     })
+}
+
+/// With the words of each recording, and their seconds.
+fn whole(ticket: &Ticket) -> serde_json::Result<serde_json::Value> {
+    let mut json = serde_json::to_value(ticket)?;
+    let recordings = json["recordings"].as_array_mut().into_iter().flatten();
+    for (shown, recording) in recordings.zip(&ticket.recordings).filter(|(_, recording)| !recording.words.is_empty()) {
+        shown["words"] = recording.words.iter().map(super::transcribe::word).collect();
+    }
+    Ok(json)
 }
 
 fn no_ticket(number: Number) -> anyhow::Result<Exit> {
@@ -229,6 +239,10 @@ pub(super) fn page(ticket: &Ticket, zone: &TimeZone) -> String {
         let file = recording.file.display().to_string();
         let fault = recording.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
         line("录音 recording", &format!("{file} {:.1} s{fault}", recording.duration_s));
+        if let Some(Hearing { model, waited_s, took_s, after_s, .. }) = &recording.hearing {
+            let after = after_s.map(|after| format!(", text {after:.1} s after the end")).unwrap_or_default();
+            line("识别 heard", &format!("{model}, waited {waited_s:.1} s, took {took_s:.1} s{after}"));
+        }
     }
     line("通话 call", &ticket.call.to_string());
     out
@@ -237,7 +251,9 @@ pub(super) fn page(ticket: &Ticket, zone: &TimeZone) -> String {
 /// Which words each field rests on; fields that rest on none are left out.
 fn evidence(evidence: &serde_json::Value) -> Vec<(String, String)> {
     let list = evidence.as_array().map(Vec::as_slice).unwrap_or_default();
-    let word = |word: &serde_json::Value| word.get("text")?.as_str().map(|text| format!("「{text}」"));
+    let word = |word: &serde_json::Value| {
+        word.get("text")?.as_str().map(|text| format!("「{text}」{}", second(word).unwrap_or_default()))
+    };
     list.iter()
         .filter_map(|entry| {
             let words: String = entry.get("words")?.as_array()?.iter().filter_map(word).collect();
@@ -245,6 +261,12 @@ fn evidence(evidence: &serde_json::Value) -> Vec<(String, String)> {
             (!words.is_empty()).then_some((field, words))
         })
         .collect()
+}
+
+/// Where the words can be listened to: the recording, counted from 1, and the second in it.
+fn second(words: &serde_json::Value) -> Option<String> {
+    let (recording, from) = (words.get("recording")?.as_u64()?, words.get("from")?.as_f64()?);
+    Some(format!(" ({}: {from:.1} s)", recording + 1))
 }
 
 /// What the text says of when, where and whom; what is not sure is marked.
@@ -261,8 +283,8 @@ fn facts(facts: &serde_json::Value) -> Vec<(&'static str, String)> {
                 _ => return None,
             };
             let sure = fact.get("sure")?.as_bool()?;
-            let text = fact.get("text")?.as_str()?;
-            Some((label, if sure { text.to_owned() } else { format!("{text} (待核 unsure)") }))
+            let text = format!("{}{}", fact.get("text")?.as_str()?, second(fact).unwrap_or_default());
+            Some((label, if sure { text } else { format!("{text} (待核 unsure)") }))
         })
         .collect()
 }
@@ -276,6 +298,10 @@ fn event(row: &EventRow, zone: &TimeZone) -> String {
         Event::TextCompleted => "文字补全 text completed".to_owned(),
         Event::TextGivenUp { tries, reason } => {
             format!("文字无法补全 text given up after {tries} tries: {reason}")
+        }
+        Event::TextCorrected { model, recordings } => {
+            let recordings: Vec<String> = recordings.iter().map(u32::to_string).collect();
+            format!("文字订正 text corrected by {model}: recording {}", recordings.join(", "))
         }
         Event::Sent { backend, reference: None } => format!("已转 sent to {backend}"),
         Event::Sent { backend, reference: Some(reference) } => format!("已转 sent to {backend} as {reference}"),
@@ -320,7 +346,7 @@ mod tests {
             title: "柳林街道水管爆裂".into(),
             facts: serde_json::json!([{"fact": "time", "text": "最近", "start": 0, "end": 2, "sure": false}]),
             keys: "2".into(),
-            recordings: vec![Recording { file: "r/001.wav".into(), duration_s: 4.2, text: None, error: None }],
+            recordings: vec![Recording { file: "r/001.wav".into(), duration_s: 4.2, ..Recording::default() }],
             incident: None,
             parent: None,
             matter: None,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::Exit;
-use crate::asr::{self, Asr, Job, Priority, Recogniser, Transcript, Unheard};
+use crate::asr::{self, Asr, Job, Priority, Recogniser, Transcript, Unheard, Word};
 use crate::shown;
 
 /// Longer than any recording needs.
@@ -43,7 +43,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let heard = super::runtime()?.block_on(async {
         let asr = Asr::start(&config, Some(recogniser));
         let deadline = Instant::now() + PATIENCE;
-        let heard = asr.submit(Job { file: arguments.file.clone(), deadline, priority: Priority::Live }).await;
+        let heard = asr.submit(Job::new(arguments.file.clone(), deadline, Priority::Live)).await;
         asr.stop();
         heard
     });
@@ -70,9 +70,16 @@ fn model(config: &asr::Config, given: Option<&Path>) -> Result<Arc<dyn Recognise
     }
 }
 
+/// With its second in the recording.
+pub(super) fn word(word: &Word) -> serde_json::Value {
+    let seconds = |millis: u32| f64::from(millis) / 1000.0;
+    json!({"text": word.text, "from": seconds(word.from), "to": seconds(word.to)})
+}
+
 fn as_json(heard: &Transcript) -> serde_json::Value {
     json!({
         "text": heard.text,
+        "words": heard.words.iter().map(word).collect::<Vec<_>>(),
         "refused": heard.refused.map(|why| why.to_string()),
         "audio_s": heard.audio.as_secs_f64(),
         "took_s": heard.took.as_secs_f64(),

@@ -80,6 +80,14 @@ pub fn hear_again(failed: u32) -> Option<Duration> {
     (failed < TRIES).then(|| Duration::from_secs(60) * 4u32.pow(failed.saturating_sub(1)))
 }
 
+/// Whether a better model's text takes the place of the one that is there. Nothing never does, nor what has lost half
+/// of it: large models too fall silent over speech.
+pub fn better(there: &str, heard: &str) -> bool {
+    let length = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
+    let (there, heard) = (there.trim(), heard.trim());
+    heard != there && length(heard) > 0 && length(heard) * 2 >= length(there)
+}
+
 /// Whether it is a recording's name: `003.wav`.
 pub fn is_recording(file: &Path) -> bool {
     let digits =
@@ -151,6 +159,20 @@ mod tests {
             [("003.wav", true), ("a.wav", false), (".wav", false), ("003.wav.part", false), ("003", false)]
         {
             assert_eq!(is_recording(Path::new(name)), is, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_never_corrected_into_less() {
+        for (there, heard, is) in [
+            ("路灯坏了", "路灯坏了", false),
+            ("路登坏了", "路灯坏了", true),
+            ("路灯坏了", "", false),
+            ("路灯坏了", "。", false),
+            ("花家地小区路灯坏了", "路灯", false),
+            ("", "路灯坏了", true),
+        ] {
+            assert_eq!(better(there, heard), is, "{there} {heard}");
         }
     }
 

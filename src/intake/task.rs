@@ -12,21 +12,26 @@ use tokio_util::sync::CancellationToken;
 use crate::catalogue::{Catalogue, Places};
 use crate::filing;
 use crate::ivr::Rules;
-use crate::store::{Error, Store, Unsettled};
+use crate::store::{Error, Store, Unsettled, Work};
 
 use super::{Hearing, recovery};
 
 mod complete;
 mod disk;
-mod ear;
+pub mod ear;
 pub mod gather;
+pub mod hear;
 mod left;
+
+use hear::Hearer;
 
 #[cfg(test)]
 mod tests;
 
 /// Calls taken from the store at a time.
 const BATCH: u32 = 50;
+/// The daemon's name in leases; there is one of it.
+const DAEMON: &str = "serve";
 /// How often calls without their ticket are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -46,6 +51,10 @@ pub struct Guide {
 pub struct Intake {
     pub store: Store,
     pub hearing: Arc<dyn Hearing>,
+    /// The better model that hears again what has its text, where there is one.
+    pub corrections: Option<Arc<dyn Hearing>>,
+    /// Told when a text has come.
+    pub heard: Arc<Notify>,
     /// Asked anew for each ticket: a reload counts for those that are still to be made or completed.
     pub guide: Arc<dyn Fn() -> Guide + Send + Sync>,
     /// Where recordings are kept: `recordings/2026/11/24/CALL-ID/003.wav`.
@@ -57,9 +66,23 @@ pub struct Intake {
 /// Runs until `stop`, beside the calls: nothing that answers waits for it.
 pub async fn run(intake: Intake, stop: CancellationToken) {
     let started = Timestamp::now();
+    let text = hearer(&intake, Work::Text, intake.hearing.clone());
+    let correction = intake.corrections.clone().map(|hearing| hearer(&intake, Work::Correction, hearing));
     let work = async {
         recover(&intake, started).await;
-        tokio::join!(sweep_for_ever(&intake, started), complete::for_ever(&intake), left::for_ever(&intake));
+        // One utterance at a time: the other threads that hear are free for callers.
+        let corrected = async {
+            if let Some(correction) = correction {
+                correction.until(stop.clone()).await;
+            }
+        };
+        tokio::join!(
+            sweep_for_ever(&intake, started),
+            text.until(stop.clone()),
+            corrected,
+            complete::for_ever(&intake),
+            left::for_ever(&intake)
+        );
     };
     tokio::select! {
         // Every step is one transaction: it may be broken off anywhere.
@@ -68,8 +91,17 @@ pub async fn run(intake: Intake, stop: CancellationToken) {
     }
 }
 
+fn hearer(intake: &Intake, work: Work, hearing: Arc<dyn Hearing>) -> Hearer {
+    let (store, heard) = (intake.store.clone(), intake.heard.clone());
+    Hearer { store, hearing, work, name: DAEMON.to_owned(), lease: hear::LEASE, heard }
+}
+
 /// After a start: what began before `started` and has no end was cut off.
 async fn recover(intake: &Intake, started: Timestamp) {
+    // What the daemon was hearing when it fell over is heard at once, not when the lease ends.
+    if let Err(error) = intake.store.end_leases(DAEMON, started).await {
+        tracing::warn!(%error, "what was being heard waits until its lease ends");
+    }
     let calls = close_crashed(intake, started).await;
     let tickets = settle(intake).await;
     let today = started.to_zoned_datetime(intake.store.zone().clone()).date();

@@ -85,6 +85,17 @@ pub struct Shortcut<To> {
     pub go: To,
 }
 
+/// Which ticket a status node tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// The one whose number this variable holds. One that is not set, or is empty, means the caller's last ticket.
+    Keyed(String),
+    /// The caller's last.
+    Last,
+    /// The caller's earlier one about what they have just reported.
+    Repeated,
+}
+
 /// What a node does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind<To> {
@@ -158,10 +169,9 @@ pub enum Kind<To> {
         go: To,
         failed: To,
     },
-    /// A ticket: the one whose number was keyed, else the caller's last.
+    /// An earlier ticket and how far it is.
     Status {
-        /// The variable that holds the number. One that is not set, or is empty, means the caller's last ticket.
-        number: Option<String>,
+        which: Which,
         found: Vec<Piece>,
         /// Said after `found` if the ticket is with a unit.
         unit: Vec<Piece>,

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers::Answers;
-use super::flow::{Flow, Kind, NodeId, Times};
-use super::talk::{Context, Delivery, Heard, Hints, Input, Output, StatusReport};
+use super::flow::{Flow, Kind, NodeId, Times, Which};
+use super::talk::{Context, Delivery, Heard, Hints, Input, Output, Sought, StatusReport};
 
 /// A prompt that has not ended by then never will: go on without it.
 const PLAY: Duration = Duration::from_secs(180);
@@ -144,6 +144,11 @@ impl Interpreter {
     /// The node where the call is.
     pub fn node(&self) -> &str {
         &self.flow.node(self.node).name.value
+    }
+
+    /// Whether it waits for one of a menu's choices, by key or by word.
+    pub fn choosing(&self) -> bool {
+        matches!(self.flow.node(self.node).kind, Kind::Menu { .. } | Kind::Confirm { .. })
     }
 
     /// What has been chosen so far, for a ticket that is filed because the caller hung up.
@@ -358,10 +363,16 @@ impl Interpreter {
                 self.rest(At::Filing, Some(STORE));
                 None
             }
-            Kind::Status { number, .. } => {
-                let keyed = number.as_ref().and_then(|name| self.variables.get(name));
-                let number = keyed.filter(|number| !number.is_empty()).cloned();
-                self.out.push_back(Output::LookUp { number });
+            Kind::Status { which, .. } => {
+                let sought = match which {
+                    Which::Keyed(name) => match self.variables.get(name).filter(|number| !number.is_empty()) {
+                        Some(number) => Sought::Number(number.clone()),
+                        None => Sought::Last,
+                    },
+                    Which::Last => Sought::Last,
+                    Which::Repeated => Sought::Repeated,
+                };
+                self.out.push_back(Output::LookUp(sought));
                 self.rest(At::LookingUp, Some(STORE));
                 None
             }

@@ -37,4 +37,6 @@ pub use flow::Flow;
 pub use interpreter::Interpreter;
 pub use lines::{Chosen, Line, Lines};
 pub use sub::SubFlows;
-pub use talk::{Around, By, Context, Delivery, Gain, Heard, Hints, Incident, Input, Output, Pace, Say, StatusReport};
+pub use talk::{
+    Around, By, Context, Delivery, Gain, Heard, Hints, Incident, Input, Output, Pace, Say, Sought, StatusReport,
+};

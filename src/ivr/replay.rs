@@ -15,7 +15,7 @@ use super::flow::Flow;
 use super::interpreter::Interpreter;
 use super::journal::{Journal, Step};
 use super::script::World;
-use super::talk::{Context, Heard, Hints, Incident, Input, Output, StatusReport};
+use super::talk::{Context, Heard, Hints, Incident, Input, Output, Sought, StatusReport};
 
 /// What became of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -187,7 +187,10 @@ enum Awaits {
     Prompt(u32),
     Keys,
     Words,
-    Ticket,
+    /// `told`: the recorded call must have been told, or the rest is a guess.
+    Ticket {
+        told: bool,
+    },
     Talk,
 }
 
@@ -277,7 +280,8 @@ impl Walk {
                     self.file_hints = hints;
                     self.files += 1;
                 }
-                Output::LookUp { .. } => self.awaits = Awaits::Ticket,
+                // Asked after the ticket is filed; a call of a flow that did not ask goes on as it went.
+                Output::LookUp(sought) => self.awaits = Awaits::Ticket { told: sought != Sought::Repeated },
                 Output::Transfer { target, .. } => {
                     self.out.targets.push(target);
                     self.awaits = Awaits::Talk;
@@ -372,9 +376,9 @@ impl Walk {
                 }
                 None => return self.nothing_more(),
             },
-            Awaits::Ticket => {
+            Awaits::Ticket { told } => {
                 let report = self.answers.tickets.pop_front().unwrap_or_else(|| {
-                    self.out.guessed = true;
+                    self.out.guessed |= told;
                     None
                 });
                 self.given += 1;

@@ -26,8 +26,8 @@ fn recorded(journal: &str, words: &[&str]) -> Recorded {
 /// Two menus down by keys, said, agreed on.
 const WATER: &str = "0 node greeting\n0 node notice\n9000 node known\n9000 node request\n9500 key !2\n9500 node services\n10000 key !1\n\
     10000 node utilities\n11000 key !1\n11000 node water\n12000 key !2\n12000 node details\n20000 said 0\n\
-    20000 node readback\n30000 key 1\n30000 node filing\n30100 filed\n30100 node number\n40000 node thanks\n\
-    45000 end flow\n";
+    20000 node readback\n30000 key 1\n30000 node filing\n30100 filed\n30100 node number\n40000 node repeated\n\
+    40010 no-ticket\n40010 node thanks\n45000 end flow\n";
 
 #[test]
 fn through_its_own_flow_a_call_goes_as_it_went() {
@@ -37,6 +37,10 @@ fn through_its_own_flow_a_call_goes_as_it_went() {
     assert!(outcome.same(&happened) && !outcome.guessed, "{outcome:#?}");
     assert_eq!(outcome.nodes, happened.nodes);
     assert_eq!((outcome.end, outcome.hints.topic.as_deref()), (End::Filed, Some("供水 停水")));
+    // Recorded before the flow looked for an earlier ticket.
+    let earlier = recorded(&WATER.replace("40000 node repeated\n40010 no-ticket\n", ""), &["我家停水了"]);
+    let outcome = run(&World::default(), &flow(SHIPPED), &earlier);
+    assert!(outcome.same(&happened) && !outcome.guessed, "{outcome:#?}");
 }
 
 #[test]
@@ -138,7 +142,7 @@ fn lived(world: &World, flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
                 Output::StopPlay | Output::StopListen => awaits = Awaits::Keys,
                 Output::Listen { .. } | Output::Record { .. } => awaits = Awaits::Words,
                 Output::File { hints, .. } => (files, outcome.hints) = (files + 1, hints),
-                Output::LookUp { .. } => awaits = Awaits::Ticket,
+                Output::LookUp(_) => awaits = Awaits::Ticket { told: true },
                 Output::Transfer { target, .. } => {
                     journal.add(Duration::from_millis(now), Step::Transfer(target.clone()));
                     outcome.targets.push(target);
@@ -167,7 +171,7 @@ fn lived(world: &World, flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
         let lot = match lots.next() {
             Some(lot) => lot,
             // The store answers within milliseconds: nobody hangs up in between.
-            None if files > 0 || awaits == Awaits::Ticket => 1,
+            None if files > 0 || matches!(awaits, Awaits::Ticket { .. }) => 1,
             None => {
                 hung_up = true;
                 journal.add(Duration::from_millis(now), Step::End("caller".into()));
@@ -194,7 +198,7 @@ fn lived(world: &World, flow: &Arc<Flow>, lots: &[u8]) -> (Recorded, Outcome) {
                 awaits = Awaits::Keys;
                 Input::PlayDone { play }
             }
-            (Awaits::Ticket, _) => {
+            (Awaits::Ticket { .. }, _) => {
                 add(Step::Ticket(None));
                 Input::Status(None)
             }

@@ -9,7 +9,7 @@
 //! > !1                                          # a key, before the prompt is over; without ! after it
 //! > say 我家停水了                               # what the caller says; pending: said, but no text yet
 //! > silence                                     # the caller says or presses nothing until the time is over
-//! = file confirmed topic=供水                    # it files; look-up, look-up NUMBER, transfer URI, hangup likewise
+//! = file confirmed topic=供水                    # it files; look-up (NUMBER, repeated), transfer URI, hangup likewise
 //! > filed 2611240000718                         # the store's answer; not-filed, ticket N STATE UNIT, no-ticket
 //! > no-answer 486                               # the transfer's; talked: somebody took it and has hung up
 //! > shout 着火了                                # said while nobody listens: over a prompt, at a menu, while it rings
@@ -251,7 +251,7 @@ impl Run {
                 }
                 *hints == expected && *confirmed == (word(1) == "confirmed")
             }
-            (Output::LookUp { number }, "look-up") => number.as_deref().unwrap_or_default() == word(1),
+            (Output::LookUp(sought), "look-up") => sought.to_string() == word(1),
             (Output::Hangup, "hangup") => true,
             (Output::RecordAll, "record-all") | (Output::StopTransfer, "stop-transfer") => true,
             (Output::Transfer { target, .. }, "transfer") => target == word(1),
@@ -359,9 +359,7 @@ fn show(output: &Output) -> String {
             }
             line
         }
-        Output::LookUp { number } => {
-            format!("= look-up {}", number.as_deref().unwrap_or_default()).trim_end().to_owned()
-        }
+        Output::LookUp(sought) => format!("= look-up {sought}").trim_end().to_owned(),
         Output::Speak(delivery) => format!("= speak {}", manner(delivery).join(" ")),
         Output::Transfer { target, .. } => format!("= transfer {target}"),
         Output::RecordAll => "= record-all".to_owned(),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::flow::{Flow, Kind, NodeId, Wanted};
+use super::flow::{Flow, Kind, NodeId, Wanted, Which};
 use super::prove::ways::{Manner, own};
 use super::prove::{self, Cause, Measured, Premises, Spoken, Way};
 
@@ -184,7 +184,8 @@ pub fn act(flow: &Flow, id: NodeId) -> String {
         Kind::Hours { .. } => "看开放时间".to_owned(),
         Kind::File { .. } => "登记工单".to_owned(),
         Kind::Answer { .. } => "回答咨询".to_owned(),
-        Kind::Status { number: Some(number), .. } => format!("查询工单〈{number}〉"),
+        Kind::Status { which: Which::Keyed(number), .. } => format!("查询工单〈{number}〉"),
+        Kind::Status { which: Which::Repeated, .. } => "查询以前反映同一件事的工单".to_owned(),
         Kind::Status { .. } => "查询最近的工单".to_owned(),
         Kind::Queue { name, .. } => format!("排队等候 {name}"),
         Kind::Transfer { target, .. } => format!("转接 {}", desk(target)),

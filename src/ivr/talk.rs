@@ -1,5 +1,6 @@
 //! What the interpreter is told and what it wants done: the words between a flow and a call.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,6 +115,27 @@ pub enum Heard {
     Pending,
 }
 
+/// Which ticket is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sought {
+    Number(String),
+    /// The caller's last.
+    Last,
+    /// The caller's earlier ticket about the same matter as this call's.
+    Repeated,
+}
+
+impl fmt::Display for Sought {
+    /// As scripts write it: the number, `repeated`, or nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Sought::Number(number) => f.write_str(number),
+            Sought::Last => Ok(()),
+            Sought::Repeated => f.write_str("repeated"),
+        }
+    }
+}
+
 /// A ticket that was looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusReport {
@@ -199,10 +221,8 @@ pub enum Output {
         hints: Hints,
         confirmed: bool,
     },
-    /// Look up the ticket of this number, or the caller's last one; answered by [`Input::Status`].
-    LookUp {
-        number: Option<String>,
-    },
+    /// Look up an earlier ticket; answered by [`Input::Status`].
+    LookUp(Sought),
     /// Put the call through to a SIP address.
     Transfer {
         target: String,

@@ -39,6 +39,11 @@ impl Groups {
     }
 }
 
+/// Whether a report is its caller's repeat of this earlier one.
+pub fn repeats<I>(config: &Config, earlier: &Alike<I>) -> bool {
+    earlier.caller && earlier.place != Place::Elsewhere && earlier.likeness >= config.repeat
+}
+
 /// The group that a report joins: its caller's, if they reported something like it before; else that of the report which
 /// is most like it, if the group is together like enough. Each further report of a group adds half of what the one before
 /// it could: many that are somewhat alike say as much as one that is very. A group of which more speak of
@@ -48,9 +53,8 @@ pub fn choose<I, G: Copy + PartialEq>(
     alike: &[Alike<I>],
     group: impl Fn(&I) -> Option<G>,
 ) -> Option<G> {
-    let repeated =
-        |earlier: &&Alike<I>| earlier.caller && earlier.place != Place::Elsewhere && earlier.likeness >= config.repeat;
-    if let Some(group) = alike.iter().filter(repeated).find_map(|earlier| group(&earlier.id)) {
+    if let Some(group) = alike.iter().filter(|earlier| repeats(config, earlier)).find_map(|earlier| group(&earlier.id))
+    {
         return Some(group);
     }
     let mut votes: Vec<Vote<G>> = Vec::new();

@@ -13,7 +13,7 @@ pub mod rate;
 mod shingles;
 pub mod title;
 
-pub use groups::{Groups, choose};
+pub use groups::{Groups, choose, repeats};
 pub use index::Index;
 
 use crate::written::Table;

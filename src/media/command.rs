@@ -118,6 +118,8 @@ pub enum Event {
     Digit(char),
     /// All of it was sent, or it was stopped or replaced.
     PlayDone { play: u32, interrupted: bool },
+    /// The caller speaks while this plays, and it is not our own voice come back; once a play.
+    SpokenOver { play: u32 },
     /// An utterance is on disk.
     Segment(Segment),
     /// Nobody spoke; also where an end key was pressed before any speech.
@@ -144,6 +146,8 @@ pub struct Segment {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentEnd {
+    /// It was cut off at a pause because it is long; the next segment of this listen goes on where it ends.
+    Cut,
     Silence,
     Key(char),
     Max,

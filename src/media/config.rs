@@ -1,6 +1,7 @@
 //! `[media]` of jiesu.toml.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::sdp::{Codec, Keys, Secure, Terms};
@@ -31,6 +32,10 @@ pub struct Config {
     pub terms: Terms,
     /// Threads that write recordings; each waits for the disk in its fsyncs.
     pub recorders: usize,
+    /// The network that knows voices (Silero VAD in GGML). Without it speech is told from noise by its energy.
+    pub voice: Option<PathBuf>,
+    /// Threads in which it runs.
+    pub voice_threads: usize,
 }
 
 impl Default for Config {
@@ -46,6 +51,8 @@ impl Default for Config {
             gateways: Vec::new(),
             dscp: 46,
             recorders: 4,
+            voice: None,
+            voice_threads: 1,
             terms: Terms::default(),
         }
     }
@@ -54,6 +61,8 @@ impl Default for Config {
 impl Config {
     pub fn read(table: &mut Table<'_>) -> Config {
         let default = Config::default();
+        let folder = table.place().file.parent().unwrap_or(Path::new("")).to_owned();
+        let voice = table.text("voice").or("../models/ggml-silero-v6.2.0.bin");
         let bind = table
             .text("bind")
             .check(|text| {
@@ -86,6 +95,8 @@ impl Config {
             gateways,
             dscp: table.int("dscp").or(46, 0..63) as u8,
             recorders: table.int("recorders").or(4, 1..64) as usize,
+            voice: (!voice.is_empty()).then(|| folder.join(voice)),
+            voice_threads: table.int("voice_threads").or(1, 1..256) as usize,
             terms: Preferences::read(table).over(&default.terms),
         }
     }
@@ -200,7 +211,9 @@ mod tests {
 
     #[test]
     fn nothing_written_is_the_default() {
-        assert_eq!(read(""), (Config::default(), vec![]));
+        let voice = Some("../models/ggml-silero-v6.2.0.bin".into());
+        assert_eq!(read(""), (Config { voice, ..Config::default() }, vec![]));
+        assert_eq!(read("voice = \"\"").0.voice, None);
     }
 
     #[test]

@@ -18,11 +18,45 @@ const QUIETEST: f32 = -50.0;
 const NOISIEST: f32 = -30.0;
 /// The floor is the least level of so many stretches of [`STRETCH`] frames.
 const STRETCHES: usize = 4;
+/// From this length on an utterance is cut at the next pause, and at the second length wherever it is: nothing is lost,
+/// the rest goes on in a file of its own.
+const CUT_SOON: Duration = Duration::from_secs(45);
+const CUT_NOW: Duration = Duration::from_secs(60);
+/// So many frames without speech are a pause: 160 ms, longer than the gap before a plosive.
+const PAUSE: u32 = 8;
 /// Half a second.
 const STRETCH: u8 = 25;
 /// Of the last [`ONSET_OF`] frames so many must be loud for speech to begin: a click is not a word.
 const ONSET: u32 = 3;
 const ONSET_OF: u32 = 5;
+
+/// The last frames: each speech or not.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Recent {
+    /// Newest in bit 0.
+    bits: u32,
+}
+
+impl Recent {
+    pub fn frame(&mut self, speech: bool) {
+        self.bits = self.bits << 1 | u32::from(speech);
+    }
+
+    /// The newest frame is.
+    pub fn is_speech(self) -> bool {
+        self.of(1) == 1
+    }
+
+    /// Enough of them are.
+    pub fn is_onset(self) -> bool {
+        self.of(ONSET_OF) >= ONSET
+    }
+
+    /// How many of the last `frames` are, at most 31.
+    pub fn of(self, frames: u32) -> u32 {
+        (self.bits & ((1 << frames.min(31)) - 1)).count_ones()
+    }
+}
 
 /// The line's noise and what stands out of it.
 #[derive(Debug, Clone)]
@@ -31,23 +65,21 @@ pub struct Level {
     least: [f32; STRETCHES],
     stretch: usize,
     frames: u8,
-    /// The last frames, newest in bit 0: loud or not.
-    loud: u8,
+    recent: Recent,
 }
 
 impl Default for Level {
     fn default() -> Level {
-        Level { least: [NOISIEST; STRETCHES], stretch: 0, frames: 0, loud: 0 }
+        Level { least: [NOISIEST; STRETCHES], stretch: 0, frames: 0, recent: Recent::default() }
     }
 }
 
 impl Level {
     /// Takes a frame that came; `None` for one that did not.
     pub fn frame(&mut self, dbfs: Option<f32>) {
-        self.loud <<= 1;
-        let Some(dbfs) = dbfs else { return };
-        let above = if self.is_onset() { STILL } else { ABOVE };
-        self.loud |= u8::from(dbfs > (self.floor() + above).max(QUIETEST));
+        let Some(dbfs) = dbfs else { return self.recent.frame(false) };
+        let above = if self.recent.is_onset() { STILL } else { ABOVE };
+        self.recent.frame(dbfs > (self.floor() + above).max(QUIETEST));
         self.frames += 1;
         if self.frames > STRETCH {
             self.frames = 1;
@@ -58,14 +90,9 @@ impl Level {
         *least = least.min(dbfs);
     }
 
-    /// The newest frame is louder than noise.
-    pub fn is_loud(&self) -> bool {
-        self.loud & 1 == 1
-    }
-
-    /// Enough of the last frames are.
-    pub fn is_onset(&self) -> bool {
-        (self.loud & ((1 << ONSET_OF) - 1)).count_ones() >= ONSET
+    /// What is louder than noise.
+    pub fn recent(&self) -> Recent {
+        self.recent
     }
 
     /// The noise, in dBFS.
@@ -78,11 +105,11 @@ impl Level {
 #[derive(Debug, Clone)]
 pub enum Endpointer {
     /// Nobody spoke yet.
-    Waiting {
-        waited: Duration,
-    },
+    Waiting { waited: Duration },
     Speaking {
         whole: Duration,
+        /// Of what was not cut off yet, and of which speech.
+        piece: Duration,
         speech: Duration,
         quiet: Duration,
     },
@@ -95,6 +122,8 @@ pub enum Said {
     /// This frame, and the ones before it, belong to an utterance that has now begun.
     Begins,
     Goes,
+    /// After this frame what was said so far is cut off, and goes on.
+    Cut,
     /// After this frame.
     EndsInSilence,
     EndsByLength,
@@ -109,13 +138,14 @@ impl Default for Endpointer {
 }
 
 impl Endpointer {
-    /// One frame, after `level` took it. `before`: how much audio is kept from before speech.
-    pub fn frame(&mut self, level: &Level, before: Duration, limits: &super::ListenLimits) -> Said {
+    /// One frame, the newest of `recent`. `before`: how much audio is kept from before speech.
+    pub fn frame(&mut self, recent: Recent, before: Duration, limits: &super::ListenLimits) -> Said {
         match self {
             Endpointer::Waiting { waited } => {
                 *waited += TICK;
-                if level.is_onset() {
-                    *self = Endpointer::Speaking { whole: before + TICK, speech: TICK * ONSET, quiet: Duration::ZERO };
+                if recent.is_onset() {
+                    let (whole, speech) = (before + TICK, TICK * ONSET);
+                    *self = Endpointer::Speaking { whole, piece: whole, speech, quiet: Duration::ZERO };
                     Said::Begins
                 } else if *waited >= limits.no_input {
                     Said::NoInput
@@ -123,17 +153,20 @@ impl Endpointer {
                     Said::Nothing
                 }
             }
-            Endpointer::Speaking { whole, speech, quiet } => {
+            Endpointer::Speaking { whole, piece, speech, quiet } => {
                 *whole += TICK;
-                if level.is_loud() {
+                *piece += TICK;
+                if recent.is_speech() {
                     *speech += TICK;
                 }
                 // A click in the silence does not prolong it.
-                *quiet = if level.is_onset() { Duration::ZERO } else { *quiet + TICK };
+                *quiet = if recent.is_onset() { Duration::ZERO } else { *quiet + TICK };
                 if *quiet >= limits.silence {
                     Said::EndsInSilence
                 } else if *whole >= limits.max {
                     Said::EndsByLength
+                } else if *piece >= CUT_NOW || *piece >= CUT_SOON && recent.of(PAUSE) == 0 {
+                    Said::Cut
                 } else {
                     Said::Goes
                 }
@@ -141,12 +174,18 @@ impl Endpointer {
         }
     }
 
-    /// Length of the utterance and of the speech in it; `None` before it begins.
+    /// Length of what was not cut off yet, and of the speech in it; `None` before it begins.
     pub fn spoken(&self) -> Option<(Duration, Duration)> {
         match self {
             Endpointer::Waiting { .. } => None,
-            Endpointer::Speaking { whole, speech, .. } => Some((*whole, *speech)),
+            Endpointer::Speaking { piece, speech, .. } => Some((*piece, *speech)),
         }
+    }
+
+    /// The same, which is now cut off.
+    pub fn cut(&mut self) -> Option<(Duration, Duration)> {
+        let Endpointer::Speaking { piece, speech, .. } = self else { return None };
+        Some((std::mem::take(piece), std::mem::take(speech)))
     }
 }
 
@@ -192,7 +231,7 @@ mod tests {
                 *code = Law::A.encode(*sample);
             }
             level.frame(Some(Coding::Law(Law::A).dbfs(&frame)));
-            match endpointer.frame(&level, Duration::ZERO, &LIMITS) {
+            match endpointer.frame(level.recent(), Duration::ZERO, &LIMITS) {
                 Said::Begins => begun = Some(i),
                 Said::Nothing | Said::Goes => {}
                 end => return (begun, i, end),
@@ -253,7 +292,7 @@ mod tests {
         let floor = level.floor();
         for n in 1..=200 {
             level.frame(None);
-            let said = endpointer.frame(&level, Duration::ZERO, &LIMITS);
+            let said = endpointer.frame(level.recent(), Duration::ZERO, &LIMITS);
             assert_eq!(said, if n == 200 { Said::NoInput } else { Said::Nothing });
         }
         assert_eq!(level.floor(), floor);

@@ -1,7 +1,7 @@
 //! Sound of a call: RTP in and out, prompts, keys, utterances on disk.
 //!
 //! [`leg`] is one call's audio as a pure state machine: packets, 20 ms ticks and commands in; packets, recorded frames,
-//! keys and events out. [`player`], [`endpointing`], [`dtmf`] and [`presses`] are its parts. `task` runs many of them: one pinned OS thread a
+//! keys and events out. [`player`], [`endpointing`], [`echo`], [`dtmf`] and [`presses`] are its parts. `task` runs many of them: one pinned OS thread a
 //! core, no async runtime in the path of a packet. `recorder` owns the files, `ports` the port range.
 //!
 //! What this module refuses: to send to an address that nobody proved to be the caller's (RTP bleed and reflection,
@@ -11,6 +11,7 @@
 pub mod command;
 pub mod config;
 pub mod dtmf;
+pub mod echo;
 pub mod endpointing;
 pub mod leg;
 pub mod player;

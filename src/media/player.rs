@@ -48,6 +48,8 @@ impl fmt::Debug for Prompt {
 pub struct Playing {
     pub play: u32,
     pub barge_in: bool,
+    /// It was told that the caller speaks over it.
+    pub spoken_over: bool,
     prompts: VecDeque<Arc<Prompt>>,
     /// Samples of the first prompt that are gone.
     at: usize,
@@ -55,7 +57,7 @@ pub struct Playing {
 
 impl Playing {
     pub fn new(play: u32, prompts: Vec<Arc<Prompt>>, barge_in: bool) -> Playing {
-        Playing { play, barge_in, prompts: prompts.into(), at: 0 }
+        Playing { play, barge_in, spoken_over: false, prompts: prompts.into(), at: 0 }
     }
 
     /// Fills one frame, prompts joined without a gap, the end padded with silence. `false`: nothing was left.

@@ -24,6 +24,11 @@ impl Ballast {
         Ballast(file)
     }
 
+    /// Nothing to give up: another process keeps it.
+    pub(super) fn none() -> Ballast {
+        Ballast(PathBuf::new())
+    }
+
     /// Frees the bytes; `false` if there are none (any more).
     pub(super) fn give_up(&self) -> bool {
         let given = self.0.exists() && remove(&self.0);

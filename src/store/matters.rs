@@ -10,6 +10,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{Error, Failure, Store, millis, tickets, time};
+use crate::catalogue::OTHER;
+use crate::classify::UNSORTED;
+use crate::matter::Report;
 use crate::ticket::Number;
 
 mod gather;
@@ -33,6 +36,23 @@ pub struct Reported {
     pub category: [String; 3],
     pub street: Option<String>,
     pub district: Option<String>,
+}
+
+impl Reported {
+    /// What is compared; nothing where nothing was said.
+    pub fn report(&self) -> Option<Report<'_>> {
+        let text = self.text.as_deref().filter(|text| !text.trim().is_empty())?;
+        // What could not be told is no category that two reports have in common.
+        let known = |level: usize| Some(self.category[level].as_str()).filter(|name| ![UNSORTED, OTHER].contains(name));
+        Some(Report {
+            text,
+            at: self.began.as_second(),
+            category: [0, 1, 2].map(|level| known(level).unwrap_or_default()),
+            street: self.street.as_deref(),
+            district: self.district.as_deref(),
+            caller: self.caller.as_deref(),
+        })
+    }
 }
 
 /// A group of tickets.
@@ -100,6 +120,19 @@ impl Store {
         let sql = "SELECT id, began, caller, text, category1, category2, category3, place_name, district FROM tickets
                    WHERE matter = ?1 ORDER BY began, id LIMIT ?2";
         self.reported(sql, matter, SHOWN).await
+    }
+
+    /// A caller's tickets that began after `since`, at most the newest `limit`, the oldest first; a withheld number has
+    /// none.
+    pub async fn reported_by(&self, caller: &str, since: Timestamp, limit: u32) -> Result<Vec<Reported>, Error> {
+        if caller.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut db = self.reader().await?;
+        let sql = "SELECT id, began, caller, text, category1, category2, category3, place_name, district FROM tickets
+                   WHERE caller = ? AND began > ? ORDER BY id DESC LIMIT ?";
+        let rows = sqlx::query(sql).bind(caller).bind(millis(since)).bind(limit).fetch_all(&mut *db).await;
+        rows.map_err(|error| self.sort(&error))?.iter().rev().map(|row| self.read_reported(row)).collect()
     }
 
     async fn reported(&self, sql: &'static str, first: i64, limit: u32) -> Result<Vec<Reported>, Error> {

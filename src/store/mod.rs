@@ -23,6 +23,8 @@ mod ballast;
 mod calls;
 mod corrections;
 mod error;
+mod heard;
+mod hearings;
 mod incidents;
 mod matters;
 mod outbox;
@@ -42,6 +44,7 @@ mod tests;
 
 pub use corrections::{Corrected, Correction};
 pub use error::Error;
+pub use heard::{Hearing, Transcribed};
 pub use incidents::MOST_OPEN;
 pub use matters::{Counts, Gather, Gathered, MatterChange, MatterRow, Named, Refused, Reported};
 pub use questions::Unanswered;
@@ -142,17 +145,33 @@ impl Store {
             return Err(Error::Missing(file));
         }
         let store = Store::of(config, state_dir, file, (&TimeZone::UTC, &[]), None);
-        let mut db = store.reader().await?;
+        store.same_version().await?;
+        Ok(store)
+    }
+
+    /// Opens an existing database for a process that helps the daemon (`jiesu worker`). The daemon makes the database,
+    /// brings it up to date, keeps the ballast and tells the backends.
+    pub async fn join(config: &Config, state_dir: &Path, zone: &TimeZone) -> Result<Store, Error> {
+        drop(Store::look(config, state_dir).await?);
+        let file = state_dir.join(&config.file);
+        let db = writing(config, &file).create_if_missing(false).connect().await;
+        let db = db.map_err(|error| Error::of(&file, &error))?;
+        let writer = Writer::start(db, file.clone(), Ballast::none(), config.queue, config.pace);
+        Ok(Store::of(config, state_dir, file, (zone, &[]), Some(writer)))
+    }
+
+    /// Whether the database is of this program's version.
+    async fn same_version(&self) -> Result<(), Error> {
+        let mut db = self.reader().await?;
         let version = sqlx::query_scalar::<_, i64>("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
             .fetch_one(&mut *db)
             .await;
-        let version = version.map_err(|error| store.sort(&error))?;
+        let version = version.map_err(|error| self.sort(&error))?;
         let ours = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
-        drop(db);
         match version {
-            v if v > ours => Err(Error::Newer { file: store.0.file.clone(), version }),
-            v if v < ours => Err(Error::Older { file: store.0.file.clone(), version }),
-            _ => Ok(store),
+            v if v > ours => Err(Error::Newer { file: self.0.file.clone(), version }),
+            v if v < ours => Err(Error::Older { file: self.0.file.clone(), version }),
+            _ => Ok(()),
         }
     }
 

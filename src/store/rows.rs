@@ -7,6 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::{Hearing, Transcribed};
+use crate::asr::Word;
 use crate::id::{CallId, VersionId};
 use crate::ticket::{Event, How, Number, State, Text};
 
@@ -110,14 +112,35 @@ pub struct Filed {
 }
 
 /// A recording as a ticket shows it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Recording {
     pub file: PathBuf,
     pub duration_s: f64,
     /// What was said in it.
     pub text: Option<String>,
+    /// When each word of it was said: for `jiesu ticket show --json`, too much for lists and backends.
+    #[serde(skip)]
+    pub words: Vec<Word>,
+    /// How the text came about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hearing: Option<Hearing>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Every text that it ever had, where there was more than the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<TextRow>,
+}
+
+/// A text that a recording has or had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TextRow {
+    #[serde(serialize_with = "text")]
+    pub at: Timestamp,
+    /// Who heard it; empty where nobody knows any more.
+    pub model: String,
+    pub text: String,
+    /// `filed`: it stood in the ticket; `pending`: it was missing there; `correction`: a better model heard it.
+    pub why: String,
 }
 
 /// A ticket as it is read. Serializes to what `jiesu ticket list --json` and the backends' payloads show.
@@ -236,15 +259,49 @@ pub struct Past {
     pub hints: Option<serde_json::Value>,
 }
 
-/// A ticket whose text is pending.
+/// Why an utterance is heard beside the calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// It has no text yet.
+    Text,
+    /// A better model may correct the text that it has.
+    Correction,
+}
+
+/// An utterance that somebody has taken to hear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leased {
+    pub call: CallId,
+    pub index: u32,
+    pub file: PathBuf,
+    pub work: Work,
+    /// Who has it.
+    pub worker: String,
+    /// How often it was taken, this time included.
+    pub tries: u32,
+}
+
+/// A ticket whose text is pending and of which everything was heard that can be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pending {
     pub number: Number,
     pub call: CallId,
-    /// How often hearing it has failed.
-    pub tries: u32,
+    /// Where an utterance could not be heard: after how many tries, and why.
+    pub given_up: Option<(u32, String)>,
     pub hints: serde_json::Value,
     pub segments: Vec<SegmentRow>,
+}
+
+/// A ticket of which a better model has heard everything again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reheard {
+    pub number: Number,
+    pub call: CallId,
+    pub hints: serde_json::Value,
+    /// With the texts that they have.
+    pub segments: Vec<SegmentRow>,
+    /// By utterance; those that could not be heard are missing.
+    pub heard: Vec<(u32, Transcribed)>,
 }
 
 /// A version of what calls follow.

@@ -231,6 +231,10 @@ async fn what_is_said_after_the_ticket_becomes_part_of_it() {
     store.segment(segment(1, 2, None)).await.expect("written");
     store.segment(segment(1, 2, None)).await.expect("written");
     assert!(store.ticket(number).await.expect("read").expect("there").text_pending);
+    for index in [1, 2] {
+        assert!(store.pending(now(), 10).await.expect("read").is_empty(), "{index} is not heard");
+        store.segment_text(id(1), index, "二").await.expect("written");
+    }
     assert!(store.pending(now(), 10).await.expect("read").is_empty(), "the call goes on");
     store.call_ended(id(1), "bye", now()).await.expect("written");
     let pending = store.pending(now(), 10).await.expect("read");

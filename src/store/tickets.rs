@@ -7,9 +7,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
-    Error, EventRow, Failure, Filed, Filing, Meaning, Pending, Place, Recording, Store, Ticket, Write, calls,
-    incidents, known, millis, outbox, time,
+    Error, EventRow, Failure, Filed, Filing, Hearing, Meaning, Place, Recording, Store, TextRow, Ticket, Write, calls,
+    heard, incidents, known, millis, outbox, time,
 };
+use crate::asr::Word;
 use crate::catalogue::Urgency;
 use crate::id::CallId;
 use crate::ticket::{Event, Number, Standing, State, Text};
@@ -19,7 +20,10 @@ macro_rules! select {
     ($tail:literal) => {
         concat!(
             "SELECT t.*, (SELECT json_group_array(json_object('file', file, 'duration', duration, 'text', text, \
-             'error', error)) FROM (SELECT * FROM segments s WHERE s.call = t.call ORDER BY idx)) AS recordings \
+             'error', error, 'words', json(words), 'hearing', json(hearing), 'texts', (SELECT json_group_array(\
+             json_object('at', at, 'model', model, 'text', x.text, 'why', why)) FROM (SELECT * FROM texts x WHERE \
+             x.call = s.call AND x.idx = s.idx ORDER BY x.id) x))) \
+             FROM (SELECT * FROM segments s WHERE s.call = t.call ORDER BY idx) s) AS recordings \
              FROM tickets t ",
             $tail
         )
@@ -93,28 +97,6 @@ impl Store {
             .collect()
     }
 
-    /// Tickets whose text is pending, whose call is over and whose next try is due. Oldest due first.
-    pub async fn pending(&self, now: Timestamp, limit: u32) -> Result<Vec<Pending>, Error> {
-        let mut db = self.reader().await?;
-        let sql = "SELECT t.id, t.call, t.hints, t.hearing_tries FROM tickets t JOIN calls c ON c.id = t.call
-                   WHERE t.text_state = 'pending' AND t.hearing_due <= ? AND c.ended <= ?
-                   ORDER BY t.hearing_due LIMIT ?";
-        let rows = sqlx::query_as::<_, (i64, String, String, u32)>(sql)
-            .bind(millis(now))
-            .bind(millis(now))
-            .bind(limit)
-            .fetch_all(&mut *db)
-            .await;
-        let mut list = Vec::new();
-        for (id, call, hints, tries) in rows.map_err(|error| self.sort(&error))? {
-            let call = known("a call's id", call.parse())?;
-            let segments = self.segments_of(&mut db, call).await?;
-            let hints = known("hints", serde_json::from_str(&hints))?;
-            list.push(Pending { number: number(id)?, call, tries, hints, segments });
-        }
-        Ok(list)
-    }
-
     /// What was pending is text now. The backends are told in the same transaction. `false`: nothing was pending.
     pub async fn text_completed(
         &self,
@@ -139,11 +121,6 @@ impl Store {
     ) -> Result<bool, Error> {
         let event = Event::TextGivenUp { tries, reason: reason.to_owned() };
         self.write(Reread { number, text, meaning, event, now, store: self.clone() }).await
-    }
-
-    /// Hearing it failed; it is tried again at `due`.
-    pub async fn hearing_failed(&self, number: Number, due: Timestamp) -> Result<(), Error> {
-        self.write(HearingFailed { number, due }).await
     }
 
     pub(super) fn read(&self, row: &SqliteRow) -> Result<Ticket, Error> {
@@ -175,6 +152,12 @@ impl Store {
         let get = |column| row.try_get::<Option<String>, _>(column).map_err(|error| self.sort(&error));
         let text_state: Text = known("a text's state", text_state.parse())?;
         let recordings: Vec<Kept> = known("recordings", serde_json::from_str(&recordings))?;
+        let recordings: Vec<Recording> =
+            recordings.into_iter().map(|kept| kept.recording(self)).collect::<Result<_, _>>()?;
+        let text = get("text")?;
+        let (mut evidence, mut facts) =
+            (known("evidence", serde_json::from_str(&evidence))?, known("facts", serde_json::from_str(&facts))?);
+        heard::point(text.as_deref().unwrap_or_default(), &recordings, &mut evidence, &mut facts);
         Ok(Ticket {
             number: number(id)?,
             call: known("a call's id", call.parse())?,
@@ -185,7 +168,7 @@ impl Store {
             began: time(began)?,
             opened: time(opened)?,
             changed: time(changed)?,
-            text: get("text")?,
+            text,
             text_pending: text_state == Text::Pending,
             text_state,
             kind: get("kind")?.unwrap_or_default(),
@@ -194,11 +177,11 @@ impl Store {
             urgency: get("urgency")?.unwrap_or_default(),
             place,
             unit: get("unit")?,
-            evidence: known("evidence", serde_json::from_str(&evidence))?,
+            evidence,
             title: get("title")?.unwrap_or_default(),
-            facts: known("facts", serde_json::from_str(&facts))?,
+            facts,
             keys: get("keys")?.unwrap_or_default(),
-            recordings: recordings.into_iter().map(|kept| kept.recording(self)).collect(),
+            recordings,
             incident: row.try_get("incident").map_err(|error| self.sort(&error))?,
             parent: row
                 .try_get::<Option<i64>, _>("parent")
@@ -221,12 +204,29 @@ struct Kept {
     duration: i64,
     text: Option<String>,
     error: Option<String>,
+    words: Option<Vec<Word>>,
+    hearing: Option<Hearing>,
+    texts: Vec<KeptText>,
+}
+
+#[derive(Deserialize)]
+struct KeptText {
+    at: i64,
+    model: String,
+    text: String,
+    why: String,
 }
 
 impl Kept {
-    fn recording(self, store: &Store) -> Recording {
-        let file = store.0.state_dir.join(self.file);
-        Recording { file, duration_s: self.duration as f64 / 1000.0, text: self.text, error: self.error }
+    fn recording(self, store: &Store) -> Result<Recording, Error> {
+        let file = store.0.state_dir.join(&self.file);
+        let Kept { duration, text, error, words, hearing, texts, .. } = self;
+        let kept = |kept: KeptText| -> Result<TextRow, Error> {
+            Ok(TextRow { at: time(kept.at)?, model: kept.model, text: kept.text, why: kept.why })
+        };
+        let texts = texts.into_iter().map(kept).collect::<Result<_, _>>()?;
+        let words = words.unwrap_or_default();
+        Ok(Recording { file, duration_s: duration as f64 / 1000.0, text, words, hearing, error, texts })
     }
 }
 
@@ -241,7 +241,7 @@ pub(super) async fn of_call(db: &mut SqliteConnection, call: CallId) -> Result<O
     Ok(id.map(number).transpose()?)
 }
 
-async fn standing(db: &mut SqliteConnection, ticket: Number) -> Result<Standing, Failure> {
+pub(super) async fn standing(db: &mut SqliteConnection, ticket: Number) -> Result<Standing, Failure> {
     let sql = "SELECT state, text_state FROM tickets WHERE id = ?";
     let row = sqlx::query_as::<_, (String, String)>(sql).bind(ticket.key()).fetch_optional(db).await?;
     let (state, text) = row.ok_or(Error::NoTicket(ticket))?;
@@ -282,7 +282,7 @@ async fn add_event(db: &mut SqliteConnection, ticket: Number, event: &Event, at:
 }
 
 /// Tells every backend what the ticket is now.
-async fn tell(
+pub(super) async fn tell(
     db: &mut SqliteConnection,
     store: &Store,
     ticket: Number,
@@ -408,7 +408,7 @@ impl File {
     }
 }
 
-async fn put_meaning(db: &mut SqliteConnection, number: Number, meaning: &Meaning) -> Result<(), Failure> {
+pub(super) async fn put_meaning(db: &mut SqliteConnection, number: Number, meaning: &Meaning) -> Result<(), Failure> {
     let place = meaning.place.as_ref();
     sqlx::query(
         "UPDATE tickets SET kind = ?, category1 = ?, category2 = ?, category3 = ?, confidence = ?, urgency = ?, \
@@ -460,22 +460,5 @@ impl Write for Reread {
         let seq = happen(db, self.number, &self.event, self.now).await?;
         tell(db, &self.store, self.number, "updated", seq, self.now).await?;
         Ok(true)
-    }
-}
-
-struct HearingFailed {
-    number: Number,
-    due: Timestamp,
-}
-
-impl Write for HearingFailed {
-    type Out = ();
-    async fn write(&self, db: &mut SqliteConnection) -> Result<(), Failure> {
-        sqlx::query("UPDATE tickets SET hearing_tries = hearing_tries + 1, hearing_due = ? WHERE id = ?")
-            .bind(millis(self.due))
-            .bind(self.number.key())
-            .execute(db)
-            .await?;
-        Ok(())
     }
 }

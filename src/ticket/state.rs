@@ -138,6 +138,12 @@ pub enum Event {
         tries: u32,
         reason: String,
     },
+    /// A better model heard it again in the background; the ticket was classified again.
+    TextCorrected {
+        model: String,
+        /// Whose texts are others now.
+        recordings: Vec<u32>,
+    },
     /// A plugged system took it.
     Sent {
         backend: String,
@@ -160,6 +166,7 @@ impl Event {
             Event::Raised { .. } => "raised",
             Event::TextCompleted => "text_completed",
             Event::TextGivenUp { .. } => "text_given_up",
+            Event::TextCorrected { .. } => "text_corrected",
             Event::Sent { .. } => "sent",
             Event::Parked { .. } => "parked",
         }
@@ -197,7 +204,7 @@ impl Standing {
             return Err(illegal());
         }
         Ok(match event {
-            Event::Filed { .. } | Event::Raised { .. } | Event::Parked { .. } => now,
+            Event::Filed { .. } | Event::Raised { .. } | Event::TextCorrected { .. } | Event::Parked { .. } => now,
             Event::MoreSaid { .. } => Standing { text: Text::Pending, ..now },
             Event::TextCompleted => Standing { text: Text::Whole, ..now },
             Event::TextGivenUp { .. } => Standing { text: Text::GivenUp, ..now },
@@ -216,7 +223,7 @@ fn legal(standing: Option<Standing>) -> Vec<&'static str> {
         }
         // A person (or a better recogniser) may still complete what was given up.
         Some(Standing { text: Text::GivenUp, .. }) => vec!["more_said", "raised", "text_completed", "sent", "parked"],
-        Some(Standing { text: Text::Whole, .. }) => vec!["more_said", "raised", "sent", "parked"],
+        Some(Standing { text: Text::Whole, .. }) => vec!["more_said", "raised", "text_corrected", "sent", "parked"],
     }
 }
 
@@ -237,6 +244,7 @@ mod tests {
             Just(Event::Raised { urgency: "urgent".into() }),
             Just(Event::TextCompleted),
             Just(Event::TextGivenUp { tries: 5, reason: "no words".into() }),
+            Just(Event::TextCorrected { model: "large".into(), recordings: vec![0, 2] }),
             Just(Event::Sent { backend: "log".into(), reference: None }),
             Just(Event::Parked { backend: "city".into(), reason: "410 Gone".into() }),
         ]
@@ -249,7 +257,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "\"text_completed\" cannot happen to a ticket that is received with its text whole; \
-             what can: more_said, raised, sent, parked"
+             what can: more_said, raised, text_corrected, sent, parked"
         );
         let error = Standing::after(None, &Event::TextCompleted).expect_err("no ticket yet");
         assert!(error.to_string().ends_with("a call without a ticket; what can: filed"), "{error}");

@@ -38,6 +38,8 @@ pub struct Caller {
     log: Told,
     /// What is still to be said, in A-law.
     speech: Vec<u8>,
+    /// What is heard comes back so many samples later and this much quieter.
+    echo: Option<(usize, f64)>,
     sequence: u16,
     next: Instant,
     /// Everything heard so far, in A-law.
@@ -124,6 +126,7 @@ impl Caller {
             cseq: 1,
             log,
             speech: Vec::new(),
+            echo: None,
             sequence: 0,
             next: Instant::now(),
             heard: Vec::new(),
@@ -215,6 +218,13 @@ impl Caller {
             let mut payload = SILENCE;
             payload[..length].copy_from_slice(&self.speech[..length]);
             self.speech.drain(..length);
+            if let (0, Some((late, gain))) = (length, self.echo) {
+                let law = jiesu::audio::g711::Law::A;
+                let from = self.heard.len().saturating_sub(late);
+                let back = self.heard[from..].iter().take(SILENCE.len()).filter(|_| self.heard.len() >= late);
+                let quieter = |octet: &u8| law.encode((f64::from(law.decode(*octet)) * gain) as i16);
+                payload.iter_mut().zip(back).for_each(|(to, octet)| *to = quieter(octet));
+            }
             let mut packet = vec![0x80, 8];
             packet.extend(self.sequence.to_be_bytes());
             packet.extend((u32::from(self.sequence) * 160).to_be_bytes());
@@ -234,6 +244,11 @@ impl Caller {
             let answer = self.ask("INFO", "application/dtmf-relay", &format!("Signal={key}\r\nDuration=160\r\n"));
             assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
         }
+    }
+
+    /// A loudspeaker in the room: from now on what is heard goes back, so late and so many dB quieter.
+    pub fn echo(&mut self, late: Duration, loss: f64) {
+        self.echo = Some((late.as_millis() as usize * 8, 10f64.powf(-loss / 20.0)));
     }
 
     /// Says it, at the pace of speech; comes back when it is said.

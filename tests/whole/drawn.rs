@@ -228,7 +228,7 @@ fn survey() {
         let pcm: Vec<i16> = pcm.iter().map(|sample| Law::A.decode(Law::A.encode(*sample))).collect();
         fs::write(&file, wav::bytes(&pcm, 8000)).expect("write");
         let deadline = Instant::now() + Duration::from_secs(60);
-        let job = jiesu::asr::Job { file, deadline, priority: jiesu::asr::Priority::Background };
+        let job = jiesu::asr::Job::new(file, deadline, jiesu::asr::Priority::Background);
         let text = runtime.block_on(asr.submit(job)).expect("heard").text;
         let mut ticket = understood(&text);
         ticket["text"] = text.into();

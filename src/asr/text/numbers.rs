@@ -174,8 +174,8 @@ fn positional(before: &[char], said: &[char], after: &[char]) -> Option<String> 
 /// GB/T 15835-2011, 5.1: large round numbers keep 万 and 亿.
 fn grouped(value: u64) -> String {
     match value {
-        _ if value >= 100_000_000 && value % 100_000_000 == 0 => format!("{}亿", value / 100_000_000),
-        _ if value >= 10_000 && value % 10_000 == 0 => format!("{}万", value / 10_000),
+        _ if value >= 100_000_000 && value.is_multiple_of(100_000_000) => format!("{}亿", value / 100_000_000),
+        _ if value >= 10_000 && value.is_multiple_of(10_000) => format!("{}万", value / 10_000),
         _ => value.to_string(),
     }
 }

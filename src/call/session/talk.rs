@@ -15,6 +15,10 @@ pub enum Input {
     PlayDone {
         play: u32,
     },
+    /// The caller speaks while this plays.
+    SpokenOver {
+        play: u32,
+    },
     /// A closed, synced recording of one utterance.
     Segment(Segment),
     NoInput {
@@ -128,10 +132,8 @@ pub enum Output {
     File,
     /// The caller wants to be added to the incident that concerns them.
     Join,
-    /// The ticket of this number, or the caller's last one.
-    LookUp {
-        number: Option<String>,
-    },
+    /// Look up an earlier ticket.
+    LookUp(ivr::Sought),
     Transfer {
         target: String,
         by: ivr::By,

@@ -16,7 +16,7 @@ use crate::ivr::{Context, Delivery, Interpreter};
 use crate::media::{Command as Audio, Connect, Event as AudioEvent, Leg, LegId, ListenLimits, Prompt};
 use crate::sdp;
 use crate::sip::{Command, Event};
-use crate::store::{CallRow, IncidentRow};
+use crate::store::{CallRow, IncidentRow, Transcribed};
 
 use super::clerk::{Clerk, Job};
 use super::early::Early;
@@ -40,7 +40,7 @@ enum Back {
     },
     Recognised {
         index: usize,
-        text: Option<String>,
+        heard: Option<Transcribed>,
     },
     Overheard {
         listen: u32,
@@ -60,6 +60,8 @@ struct Call<'a> {
     session: Session,
     /// The incident that concerns the caller.
     known: Option<IncidentRow>,
+    /// What the recogniser is told before.
+    prompt: Option<Arc<str>>,
     diary: Diary,
     answered: Instant,
     leg: Leg,
@@ -139,6 +141,7 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
     }
     metrics::histogram!("jiesu_setup_seconds").record(invitation.arrived.elapsed().as_secs_f64());
     let known = incident::of_caller(&desk.incidents(), invitation.caller.as_deref(), &desk.store).await;
+    let prompt = hearing::prompt(desk, &invitation, known.as_ref()).await;
     let context = Context {
         caller: invitation.caller.clone().unwrap_or_default(),
         line: invitation.chosen.line.clone(),
@@ -174,6 +177,7 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         session,
         diary: Diary::knowing(known.as_ref().map(incident::spoken).as_ref()),
         known,
+        prompt,
         answered: Instant::now(),
         leg,
         clerk,
@@ -249,6 +253,10 @@ impl Call<'_> {
                 self.spoken.ended(play);
                 Some(Input::PlayDone { play })
             }
+            Some(AudioEvent::SpokenOver { play }) => {
+                metrics::counter!("jiesu_spoken_over_total").increment(1);
+                Some(Input::SpokenOver { play })
+            }
             Some(AudioEvent::Segment(segment)) => {
                 self.endpoint = Some(Instant::now());
                 Some(Input::Segment(segment))
@@ -271,10 +279,11 @@ impl Call<'_> {
                 self.audio(Audio::Play { play, prompts, barge_in });
                 None
             }
-            Ok(Back::Recognised { index, text }) => {
-                if let Some(text) = &text {
-                    self.look_for_incident(text);
-                    self.clerk.write(Job::Text { index: index as u32, text: text.clone() });
+            Ok(Back::Recognised { index, heard }) => {
+                let text = heard.as_ref().map(|heard| heard.text.clone());
+                if let Some(heard) = heard {
+                    self.look_for_incident(&heard.text);
+                    self.clerk.write(Job::Heard { index: index as u32, heard });
                 }
                 Some(Input::Recognised { index, text })
             }
@@ -355,9 +364,9 @@ impl Call<'_> {
                     self.clerk.write(Job::Joined(row.id));
                 }
             }
-            Output::LookUp { number } => {
+            Output::LookUp(sought) => {
                 let caller = self.invitation.caller.clone().unwrap_or_default();
-                if !self.clerk.write(Job::LookUp { caller, number }) {
+                if !self.clerk.write(Job::LookUp { caller, sought }) {
                     self.session.input(Input::Status(None));
                 }
             }

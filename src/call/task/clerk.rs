@@ -14,9 +14,10 @@ use tokio::task::JoinHandle;
 
 use crate::filing::{self, Matter};
 use crate::id::CallId;
-use crate::store::{CallRow, SegmentRow};
+use crate::ivr::{Sought, StatusReport};
+use crate::store::{CallRow, SegmentRow, Transcribed};
 
-use super::{Desk, Programme};
+use super::{Desk, Programme, repeated};
 
 /// Rows waiting of one call; a call writes about five in all.
 const QUEUE: usize = 32;
@@ -29,9 +30,9 @@ pub enum Job {
     /// Every key pressed so far.
     Keys(String),
     /// The recogniser's text for segment `index`.
-    Text {
+    Heard {
         index: u32,
-        text: String,
+        heard: Transcribed,
     },
     /// The caller wants to be added to this incident.
     Joined(i64),
@@ -40,10 +41,9 @@ pub enum Job {
     File(Box<Matter>),
     /// A question to which there is no answer.
     Unanswered(String),
-    /// The ticket of this number; without one, the caller's last.
     LookUp {
         caller: String,
-        number: Option<String>,
+        sought: Sought,
     },
     Ended {
         why: &'static str,
@@ -57,7 +57,7 @@ pub enum Job {
 #[derive(Debug)]
 pub enum Done {
     Filed(Result<String, String>),
-    Status(Option<crate::ivr::StatusReport>),
+    Status(Option<StatusReport>),
     /// The last row is written: the call may be forgotten.
     Closed,
 }
@@ -117,8 +117,8 @@ async fn work(
                 note("keys", call, desk.store.keys(call, &keys).await);
                 None
             }
-            Job::Text { index, text } => {
-                note("text", call, desk.store.segment_text(call, index, &text).await);
+            Job::Heard { index, heard } => {
+                note("text", call, desk.store.segment_heard(call, index, heard).await);
                 None
             }
             Job::Joined(incident) => {
@@ -134,7 +134,7 @@ async fn work(
                 None
             }
             Job::File(matter) => Some(Done::Filed(file(&desk, &programme, &matter).await)),
-            Job::LookUp { caller, number } => Some(Done::Status(look_up(&desk, &caller, number).await)),
+            Job::LookUp { caller, sought } => Some(Done::Status(look_up(&desk, call, &caller, sought).await)),
             Job::Ended { why, reason, at } => {
                 note("end", call, desk.store.call_ended_because(call, why, reason, at).await);
                 Some(Done::Closed)
@@ -173,13 +173,14 @@ async fn file(desk: &Desk, programme: &Programme, matter: &Matter) -> Result<Str
 }
 
 /// A number that is none of ours (a flow may collect without its rule) finds nothing: never another ticket instead.
-async fn look_up(desk: &Desk, caller: &str, number: Option<String>) -> Option<crate::ivr::StatusReport> {
-    let found = match number {
-        Some(number) => desk.store.ticket(number.parse().ok()?).await,
-        None => desk.store.last_ticket_of(caller).await,
+async fn look_up(desk: &Desk, call: CallId, caller: &str, sought: Sought) -> Option<StatusReport> {
+    let found = match sought {
+        Sought::Number(number) => desk.store.ticket(number.parse().ok()?).await,
+        Sought::Last => desk.store.last_ticket_of(caller).await,
+        Sought::Repeated => repeated::find(&desk.store, &desk.matters, call, caller).await,
     };
     match found {
-        Ok(ticket) => ticket.map(|ticket| crate::ivr::StatusReport {
+        Ok(ticket) => ticket.map(|ticket| StatusReport {
             number: ticket.number.to_string(),
             state: ticket.state.to_string(),
             unit: ticket.unit,

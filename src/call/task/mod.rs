@@ -37,6 +37,7 @@ pub mod originate;
 pub mod refer;
 mod refusals;
 pub mod registry;
+mod repeated;
 pub mod speak;
 mod spoken;
 
@@ -121,6 +122,8 @@ pub struct Desk {
     pub terms: Terms,
     /// Told after a ticket is committed: the outbox has work.
     pub outbox: Arc<tokio::sync::Notify>,
+    /// What makes two reports one matter.
+    pub matters: crate::matter::Config,
     /// The time zone in which days begin (recordings, ticket numbers).
     pub zone: jiff::tz::TimeZone,
     /// The running calls' tasks.

@@ -1,7 +1,7 @@
 //! Recordings on the disk, for recovery.
 
 use std::fs;
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use crate::store::{CallRow, SegmentRow, Unsettled};
 
 /// A WAV header and nothing else.
 const EMPTY: u64 = 44;
+/// A longer file is no utterance (an hour at 8 kHz); it is left to people and not read into memory.
+const LONGEST: u64 = 64 << 20;
 
 /// Where the recordings of a day are.
 pub(super) fn folder(root: &Path, day: Date) -> PathBuf {
@@ -167,17 +169,21 @@ pub(super) async fn adopt(call: CallId, index: u32, file: PathBuf) -> Option<Seg
 
 fn read(path: &Path) -> Result<Option<(Duration, Duration)>, String> {
     let said = |error: io::Error| error.to_string();
-    let mut bytes = fs::read(path).map_err(said)?;
-    if bytes.len() as u64 <= EMPTY {
+    let length = fs::metadata(path).map_err(said)?.len();
+    if length <= EMPTY {
         return Ok(None);
     }
-    if let Some(header) = recovery::mended(&bytes, bytes.len() as u64) {
-        bytes[..header.len()].copy_from_slice(&header);
-        if let Err(error) = mend(path, &header) {
-            tracing::warn!(file = %path.display(), %error, "a recording's header cannot be mended; it is read as it is");
-        }
+    let mut header = Vec::new();
+    fs::File::open(path).and_then(|file| file.take(EMPTY).read_to_end(&mut header)).map_err(said)?;
+    if let Some(header) = recovery::mended(&header, length)
+        && let Err(error) = mend(path, &header)
+    {
+        tracing::warn!(file = %path.display(), %error, "a recording's header cannot be mended; it is read as it is");
     }
-    let pcm = wav::read(&bytes).map_err(|error| error.to_string())?;
+    if length > LONGEST {
+        return Err(format!("{length} bytes are not one utterance"));
+    }
+    let pcm = wav::read(&fs::read(path).map_err(said)?).map_err(|error| error.to_string())?;
     if pcm.samples.is_empty() {
         return Ok(None);
     }

@@ -11,10 +11,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::catalogue::OTHER;
-use crate::classify::UNSORTED;
 use crate::matter::rate::{Hour, Norm, abnormal};
-use crate::matter::{Config, Index, Report};
+use crate::matter::{Config, Index};
 use crate::store::{Error, Gather, Gathered, Reported, Store};
 use crate::ticket::Number;
 
@@ -66,7 +64,7 @@ impl<'a> Gatherer<'a> {
         let since = now.saturating_sub(SignedDuration::from_secs(config.window)).unwrap_or(Timestamp::MIN);
         let most = u32::try_from(config.most).unwrap_or(u32::MAX);
         for ticket in store.gathered(since, most).await? {
-            if let Some(report) = report(&ticket) {
+            if let Some(report) = ticket.report() {
                 gatherer.index.keep(ticket.number, &report);
             }
             tokio::task::yield_now().await;
@@ -122,7 +120,7 @@ impl<'a> Gatherer<'a> {
         let Hour { day, hour } = hour_of(ticket.began, self.store.zone());
         let cell = cell(ticket);
         self.norm.count(&cell, Hour { day, hour }, 1);
-        let alike = report(ticket).map(|report| self.index.add(ticket.number, &report));
+        let alike = ticket.report().map(|report| self.index.add(ticket.number, &report));
         Gather { ticket: ticket.number, alike, cell, day, hour }
     }
 
@@ -146,21 +144,6 @@ impl<'a> Gatherer<'a> {
         }
         Ok(())
     }
-}
-
-/// What is compared; nothing where nothing was said.
-fn report(ticket: &Reported) -> Option<Report<'_>> {
-    let text = ticket.text.as_deref().filter(|text| !text.trim().is_empty())?;
-    // What could not be told is no category that two reports have in common.
-    let known = |level: usize| Some(ticket.category[level].as_str()).filter(|name| ![UNSORTED, OTHER].contains(name));
-    Some(Report {
-        text,
-        at: ticket.began.as_second(),
-        category: [0, 1, 2].map(|level| known(level).unwrap_or_default()),
-        street: ticket.street.as_deref(),
-        district: ticket.district.as_deref(),
-        caller: ticket.caller.as_deref(),
-    })
 }
 
 /// What is normal is counted of such tickets together.

@@ -63,7 +63,7 @@ pub(super) async fn pass(intake: &Intake, ready: bool, tries: &mut Tries) -> Res
                 tracing::debug!(call = %left.call, reason, "hearing is put off");
                 return Ok(());
             }
-            Err(NotHeard::Failed(reason)) => {
+            Err(NotHeard::Failed(reason) | NotHeard::Unreadable(reason)) => {
                 let failed = tries.entry(left).or_default();
                 *failed += 1;
                 if *failed >= recovery::TRIES {
@@ -93,7 +93,7 @@ async fn hear(intake: &Intake, left: Left) -> Result<Option<Found>, NotHeard> {
     let Some((duration, speech)) = disk::measured(file.clone()).await.map_err(NotHeard::Failed)? else {
         return Ok(None);
     };
-    let text = intake.hearing.hear(&file).await?;
+    let text = intake.hearing.hear(&file).await?.text;
     let spoken = disk::text(left.spoken(&intake.recordings)).await;
     let rules = (intake.guide)().emergencies;
     let found = rules.look_beside(&text, &spoken).and_then(|alarm| {

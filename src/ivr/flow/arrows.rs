@@ -129,8 +129,8 @@ impl<To> Kind<To> {
             Kind::Hours { hours, open, closed } => Kind::Hours { hours, open: f(open), closed: f(closed) },
             Kind::Answer { least, go, none } => Kind::Answer { least, go: f(go), none: f(none) },
             Kind::File { go, failed } => Kind::File { go: f(go), failed: f(failed) },
-            Kind::Status { number, found, unit, states, other_state, none, go } => {
-                Kind::Status { number, found, unit, states, other_state, none: f(none), go: f(go) }
+            Kind::Status { which, found, unit, states, other_state, none, go } => {
+                Kind::Status { which, found, unit, states, other_state, none: f(none), go: f(go) }
             }
             Kind::Queue { name, say, target, by, failed, ended } => {
                 Kind::Queue { name, say, target, by, failed: f(failed), ended: ended.map(f) }

@@ -6,6 +6,11 @@ use crate::ivr::spoken::{bare, is};
 use crate::ivr::talk::{Heard, Hints, Output};
 
 impl Interpreter {
+    /// Whether this is being said, may be cut short, and what the caller says is awaited after it.
+    pub fn gives_way(&self, play: u32) -> bool {
+        matches!(self.at, At::Saying { play: now, cut: true, then: Then::Listen } if now == play)
+    }
+
     pub(super) fn heard(&mut self, heard: Heard) {
         let flow = self.flow.clone();
         let said = match &heard {

@@ -2,7 +2,7 @@
 
 use super::{Name, Part, Reader, go, meant, word};
 use crate::ivr::digits::Rule;
-use crate::ivr::flow::{Digits, KINDS, Kind, Node, Wanted};
+use crate::ivr::flow::{Digits, KINDS, Kind, Node, Wanted, Which};
 use crate::ivr::talk::{Gain, Hints, Pace};
 use crate::written::{Table, Written};
 
@@ -169,6 +169,17 @@ impl Reader {
     fn status(&mut self, table: &mut Table<'_>) -> Kind<Name> {
         let number = table.text("number").check(is_variable).written();
         self.uses.variables.extend(number.clone());
+        let repeated = table.flag("repeated").written();
+        let which = match (number, repeated.filter(|repeated| repeated.value)) {
+            (Some(_), Some(_)) => {
+                let why = "a ticket is found by its number or as the one that is repeated, not by both";
+                table.fault("repeated", why, "take out one of number and repeated");
+                Which::Last
+            }
+            (Some(number), None) => Which::Keyed(number.value),
+            (None, Some(_)) => Which::Repeated,
+            (None, None) => Which::Last,
+        };
         let found = self.say(table, "found", Known::Ticket);
         let unit = self.pieces(table, "unit", Known::Ticket).unwrap_or_default();
         let mut states = Vec::new();
@@ -179,7 +190,7 @@ impl Reader {
             all.finish();
         }
         Kind::Status {
-            number: number.map(|number| number.value),
+            which,
             found,
             unit,
             states,

@@ -473,7 +473,7 @@ fn kept_in_silence(flow: &Arc<Flow>, spoken: &Spoken, context: Context) -> Durat
                 Output::Listen { no_input, .. } => listening = Some(no_input),
                 Output::Deadline(after) => deadline = after,
                 Output::Transfer { .. } | Output::File { .. } | Output::Hangup => return time,
-                Output::LookUp { .. } => panic!("nobody asked for it"),
+                Output::LookUp(_) => panic!("nobody asked for it"),
                 _ => {}
             }
         }

@@ -13,6 +13,7 @@ mod hearing;
 mod reports;
 mod secure;
 mod sending;
+mod voice;
 mod wide;
 
 use std::collections::VecDeque;
@@ -41,6 +42,7 @@ use crate::rtp::srtp::{self, Opener};
 use hearing::Hearing;
 use reports::Reports;
 use sending::Sending;
+pub use voice::{Answer, Sound};
 use wide::Ear;
 
 /// Comfort noise (RFC 3389): no audio, but it has a place in the order.
@@ -53,6 +55,8 @@ pub struct Settings {
     /// Ticks that a packet waits for the ones it overtook.
     pub jitter: u32,
     pub gateways: Vec<Network>,
+    /// [`Output::Sound`] is answered by [`Stream::answer`].
+    pub voices: bool,
     /// The same moment on both clocks: what RTCP calls wall time is counted from it.
     pub epoch: (Instant, Duration),
 }
@@ -123,6 +127,8 @@ pub enum Output {
     /// The lock is given up: others must be heard again.
     Unlock,
     Record(Recorded),
+    /// Is it a voice?
+    Sound(Sound),
     Event(Event),
 }
 
@@ -169,6 +175,7 @@ impl Stream {
         let mut random = SmallRng::seed_from_u64(seed);
         Stream {
             buffer: Buffer::new(settings.jitter),
+            hearing: Hearing::new(settings.voices),
             settings,
             local,
             connection: None,
@@ -179,7 +186,6 @@ impl Stream {
             keys: event::Receiver::default(),
             tones: None,
             presses: Presses::default(),
-            hearing: Hearing::default(),
             sending: Sending::new(random.random(), random.random(), random.random()),
             reports: Reports::new(random.random(), now),
             activity: Activity::Alive(now),
@@ -391,6 +397,11 @@ impl Stream {
         }
     }
 
+    /// What the network says of [`Output::Sound`].
+    pub fn answer(&mut self, answer: Answer) {
+        self.hearing.answer(answer);
+    }
+
     /// Ticks that never were (the machine stood still): time goes on without them.
     pub fn skip(&mut self, ticks: u32) {
         self.sending.skip(ticks);
@@ -435,7 +446,10 @@ impl Stream {
         }
         // A key's tones are no speech.
         let came = pulled == Pulled::Audio && !self.hears_tones(now, coding, frame);
-        self.hearing.frame(coding, frame, came, &mut self.out);
+        self.hearing.frame(coding, frame, came, self.sending.loud(), &mut self.out);
+        if self.hearing.insists() {
+            self.sending.spoken_over(&mut self.out);
+        }
     }
 
     /// Listens for keys in one frame, where they may come in the audio; says whether one is heard. Between bridged legs

@@ -40,6 +40,8 @@ pub(super) struct Sending {
     packets: u64,
     octets: u64,
     playing: Option<Playing>,
+    /// The level of the prompt's frame that went out last (dBFS).
+    loud: Option<f32>,
     keys: event::Sender,
     /// Keys as tones, where no events were agreed.
     tones: Option<Playing>,
@@ -63,6 +65,7 @@ impl Sending {
             packets: 0,
             octets: 0,
             playing: None,
+            loud: None,
             keys: event::Sender::default(),
             tones: None,
             bridge: None,
@@ -125,6 +128,19 @@ impl Sending {
         }
     }
 
+    /// The caller speaks while a prompt plays: told once a prompt. Whether it stops is not for audio to say.
+    pub(super) fn spoken_over(&mut self, out: &mut VecDeque<Output>) {
+        if let Some(playing) = &mut self.playing
+            && !std::mem::replace(&mut playing.spoken_over, true)
+        {
+            out.push_back(Output::Event(Event::SpokenOver { play: playing.play }));
+        }
+    }
+
+    pub(super) fn loud(&self) -> Option<f32> {
+        self.loud
+    }
+
     pub(super) fn digits(&mut self, keys: &str, events: bool) {
         if events {
             self.keys.push(keys);
@@ -161,6 +177,7 @@ impl Sending {
     }
 
     pub(super) fn tick(&mut self, connection: &Connect, to: Option<SocketAddr>, out: &mut VecDeque<Output>) {
+        self.loud = None;
         match to {
             Some(to) => self.send(connection, to, out),
             None => self.talking = false,
@@ -216,7 +233,9 @@ impl Sending {
             }
             self.tones = None;
         }
-        self.playing.as_mut().is_some_and(|playing| playing.fill(law, frame))
+        let plays = self.playing.as_mut().is_some_and(|playing| playing.fill(law, frame));
+        self.loud = plays.then(|| Coding::Law(law).dbfs(frame));
+        plays
     }
 
     /// The same through a coder; gives the packet's length.

@@ -9,6 +9,7 @@ use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, propte
 
 mod keys;
 mod secure;
+mod voice;
 mod wide;
 
 const PHONE: &str = "192.0.2.9:4000";
@@ -55,16 +56,23 @@ struct Bench {
     reports: Vec<(SocketAddr, Vec<u8>)>,
     recorded: Vec<Recorded>,
     events: Vec<Event>,
+    sounds: Vec<Sound>,
     locks: Vec<Option<SocketAddr>>,
 }
 
 impl Bench {
     fn new(seed: u64, local: &str) -> Bench {
+        Bench::with(seed, local, false)
+    }
+
+    /// `voices`: whether the test answers [`Output::Sound`].
+    fn with(seed: u64, local: &str, voices: bool) -> Bench {
         let now = Instant::now();
         let settings = Settings {
             inactivity: Duration::from_secs(10),
             jitter: 2,
             gateways: Vec::new(),
+            voices,
             epoch: (now, Duration::from_secs(1_800_000_000)),
         };
         Bench {
@@ -75,6 +83,7 @@ impl Bench {
             reports: Vec::new(),
             recorded: Vec::new(),
             events: Vec::new(),
+            sounds: Vec::new(),
             locks: Vec::new(),
         }
     }
@@ -119,6 +128,7 @@ impl Bench {
                 Output::Lock(to) => self.locks.push(Some(to)),
                 Output::Unlock => self.locks.push(None),
                 Output::Record(recorded) => self.recorded.push(recorded),
+                Output::Sound(sound) => self.sounds.push(sound),
                 Output::Event(event) => self.events.push(event),
             }
         }
@@ -547,4 +557,15 @@ proptest! {
         let closed = bench.recorded.iter().filter(|r| matches!(r, Recorded::Close { .. })).count();
         prop_assert_eq!(opened, closed);
     }
+}
+
+/// The real network, where the shared folder has it.
+fn silero() -> Option<crate::audio::silero::Silero> {
+    let named = std::env::var_os("JIESU_SHARED").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")));
+    let Ok(bytes) = std::fs::read(folder.join("models/silero-v6.2.0-ggml.bin")) else {
+        eprintln!("SKIPPED: the network that knows voices is not in {}", folder.display());
+        return None;
+    };
+    Some(crate::audio::silero::Silero::read(&bytes).expect("the shared file is whole"))
 }

@@ -5,6 +5,7 @@
 
 mod socket;
 mod thread;
+mod voices;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,6 +26,7 @@ use super::wheel::Wheel;
 use super::{Command, Config, Event, LegId, TICK};
 use socket::Sockets;
 use thread::{Board, Running, Side, Thread};
+use voices::Voices;
 
 /// Commands that may wait for a leg's tick.
 const COMMANDS: usize = 32;
@@ -81,6 +83,14 @@ impl Media {
     /// # Errors
     /// The system gives no thread.
     pub fn start(config: &Config) -> Result<Media, NotStarted> {
+        let cores = available_parallelism().map_or(1, usize::from);
+        let (voices, joins_of_voices) = match config.voice.as_deref().and_then(voices::network) {
+            Some(network) => {
+                let (voices, joins) = Voices::start(network, config.voice_threads)?;
+                (Some(voices), joins)
+            }
+            None => (None, Vec::new()),
+        };
         let epoch = Instant::now();
         // Wall time only goes into RTCP; a clock before 1970 is as good as any.
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -88,12 +98,13 @@ impl Media {
             inactivity: config.inactivity,
             jitter: (config.jitter.as_millis() / TICK.as_millis()) as u32,
             gateways: config.gateways.clone(),
+            voices: voices.is_some(),
             epoch: (epoch, unix),
         });
         let ports = Arc::new(Mutex::new(Ports::new(config.ports, config.port_rest, rand::random::<u64>() as usize)));
         let stopping = Arc::new(AtomicBool::new(false));
         let (recorder, mut joins) = Recorder::start(config.recorders)?;
-        let cores = available_parallelism().map_or(1, usize::from);
+        joins.extend(joins_of_voices);
         let count = if config.threads == 0 { cores } else { config.threads };
         let mut threads = Vec::with_capacity(count);
         for n in 0..count {
@@ -106,6 +117,7 @@ impl Media {
                 stopping: stopping.clone(),
                 ports: ports.clone(),
                 recorder: recorder.clone(),
+                voices: voices.clone(),
                 late: metrics::histogram!("jiesu_media_late_seconds"),
                 legs: Vec::new(),
                 wheel: Wheel::default(),

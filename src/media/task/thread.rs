@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use super::socket::Sockets;
+use super::voices::{Ear, Voices};
 use crate::media::TICK;
 use crate::media::command::{Command, Event, LegId, Stats};
 use crate::media::leg::{Output, Recorded, Stream, Track};
@@ -109,6 +110,8 @@ pub(super) struct Side {
     locked: bool,
     /// The other leg of a bridge.
     bridged: Option<LegId>,
+    /// Made when the leg first asks whether what it hears is a voice.
+    ear: Option<Arc<Ear>>,
     recorded: bool,
     /// Jobs for a recorder whose queue is full.
     pending: VecDeque<Job>,
@@ -130,6 +133,8 @@ pub(super) struct Thread {
     pub(super) stopping: Arc<AtomicBool>,
     pub(super) ports: Arc<Mutex<Ports>>,
     pub(super) recorder: Recorder,
+    /// Where there is a network that knows voices.
+    pub(super) voices: Option<Voices>,
     pub(super) late: Histogram,
     pub(super) legs: Vec<Option<Box<Running>>>,
     pub(super) wheel: Wheel,
@@ -256,6 +261,9 @@ impl Thread {
                 running.stream.receive_rtcp(now, from, packet);
             }
         }
+        if let Some(verdict) = side.ear.as_ref().and_then(|ear| ear.verdict()) {
+            running.stream.answer(verdict);
+        }
         running.stream.tick(now);
         // None, then two: they come about when we tick. Away from that edge each tick finds its packet.
         let advance = came >= 2 && side.came == 0 && side.ticks.wrapping_sub(side.moved) >= SETTLED;
@@ -341,6 +349,11 @@ impl Thread {
                     sockets.unlock();
                 }
                 Output::Record(recorded) => side.record(*id, recorded, events, &self.recorder),
+                Output::Sound(sound) => {
+                    if let Some(voices) = &self.voices {
+                        voices.ask(id.serial, side.ear.get_or_insert_default(), sound);
+                    }
+                }
                 Output::Event(event) => side.tell(*id, event, events, &self.recorder),
             }
         }

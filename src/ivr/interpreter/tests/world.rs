@@ -28,7 +28,7 @@ impl World {
                 Output::StopListen => self.listening = false,
                 Output::Deadline(after) => self.timed = after.is_some(),
                 Output::File { .. } => self.filing = true,
-                Output::LookUp { .. } => self.looking_up = true,
+                Output::LookUp(_) => self.looking_up = true,
                 Output::Transfer { .. } => self.transferring = true,
                 Output::Hangup => {
                     assert!(!self.over, "hangs up once");

@@ -8,6 +8,7 @@ mod answers;
 mod codecs;
 mod dialogs;
 mod drawn;
+mod drawn_load;
 mod drawn_texts;
 mod durability;
 mod edge;

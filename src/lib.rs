@@ -28,6 +28,7 @@
 
 pub mod calendar;
 pub mod id;
+pub mod shown;
 pub mod time;
 pub mod written;
 

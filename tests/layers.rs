@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Lowest first. A module may name modules of groups above it in this list, never its own group's others.
 const GROUPS: &[&[&str]] = &[
-    &["id", "time", "written", "audio"],
+    &["id", "time", "written", "shown", "audio"],
     &["calendar"],
     &["sdp", "rtp", "sip"],
     &["ticket", "catalogue"],

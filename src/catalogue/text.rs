@@ -1,6 +1,8 @@
 //! A text in the form in which words are looked for, with the way back to the characters that were said or written.
 
-/// Characters without blanks, full-width letters and digits made narrow, Latin letters small.
+use crate::shown::steers;
+
+/// Characters without blanks and without what nobody sees or hears, full-width letters and digits made narrow, Latin letters small.
 ///
 /// Positions are in characters of this form; [`Text::original`] gives those of the text as it came.
 #[derive(Debug, Clone)]
@@ -17,7 +19,8 @@ impl Text {
     pub fn new(original: &str) -> Text {
         let (mut folded, mut chars, mut bytes, mut origin) = (String::new(), Vec::new(), Vec::new(), Vec::new());
         for (at, c) in original.chars().enumerate() {
-            if c.is_whitespace() || c.is_control() {
+            // A joiner or a bidirectional control between two characters hides no word.
+            if c.is_whitespace() || steers(c) {
                 continue;
             }
             let c = fold(c);
@@ -73,7 +76,7 @@ pub fn fold(c: char) -> char {
 
 /// A whole string, folded as [`Text`] does it.
 pub fn folded(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).map(fold).collect()
+    text.chars().filter(|c| !c.is_whitespace() && !steers(*c)).map(fold).collect()
 }
 
 #[cfg(test)]
@@ -88,6 +91,7 @@ mod tests {
         assert_eq!(text.original(2, 4), (3, 5));
         assert_eq!(text.original(1, 3), (1, 4));
         assert_eq!(text.char_at("12号".len()), 3);
+        assert_eq!(Text::new("水\u{200b}管\u{202e}爆\u{1b}裂").as_str(), "水管爆裂");
     }
 
     proptest! {

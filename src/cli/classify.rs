@@ -4,12 +4,13 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::Exit;
+use super::ticket::{as_json, say, tame};
+use super::{Exit, said};
 use crate::classify::{self, Evidence, Field, Hint, Understood};
 
 #[derive(Debug, Args)]
 pub struct Classify {
-    /// The text, as a caller would say it.
+    /// The text, as a caller would say it; `-` reads it from standard input.
     text: String,
     /// One JSON object instead of lines.
     #[arg(long)]
@@ -21,13 +22,9 @@ pub fn run(folder: &Path, arguments: &Classify) -> anyhow::Result<Exit> {
         Ok(config) => config,
         Err(exit) => return Ok(exit),
     };
-    let understood = classify::classify(&config.catalogue, &config.places, &arguments.text, &Hint::default());
-    if arguments.json {
-        println!("{}", serde_json::to_string(&understood)?);
-    } else {
-        print!("{}", lines(&understood));
-    }
-    Ok(Exit::Done)
+    let text = said(&arguments.text)?;
+    let understood = classify::classify(&config.catalogue, &config.places, &text, &Hint::default());
+    if arguments.json { say(&(as_json(&understood)? + "\n")) } else { say(&lines(&understood)) }
 }
 
 fn lines(understood: &Understood) -> String {
@@ -50,7 +47,7 @@ fn lines(understood: &Understood) -> String {
 
 /// The words in brackets.
 fn quoted(evidence: &Evidence) -> String {
-    evidence.words.iter().map(|words| format!(" 「{}」", words.text)).collect()
+    evidence.words.iter().map(|words| format!(" 「{}」", tame(&words.text))).collect()
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ pub fn run(folder: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
             bail!("no ticket was filed; the call ended with {} {}", report.code, report.reason);
         };
         if arguments.json {
-            println!("{}", serde_json::to_string_pretty(&filed)?);
+            ticket::say(&(ticket::as_json(&filed)? + "\n"))?;
         } else {
             print!("{}", ticket::page(&filed, &zone));
             println!("recordings and store: {}", state.display());

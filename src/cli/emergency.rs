@@ -6,13 +6,14 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::Exit;
+use super::ticket::{as_json, say, tame};
+use super::{Exit, said};
 use crate::ivr::Rules;
 use crate::ivr::emergency::Alarm;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The text, as a caller would say it.
+    /// The text, as a caller would say it; `-` reads it from standard input.
     text: String,
     /// One JSON object (or null) instead of a line.
     #[arg(long)]
@@ -45,16 +46,16 @@ pub fn run(folder: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let rules = &config.emergencies;
-    let raised = rules.look(&arguments.text).and_then(|Alarm { rule, words }| {
+    let raised = rules.look(&said(&arguments.text)?).and_then(|Alarm { rule, words }| {
         let rule = rules.get(rule)?;
         let targets = rule.targets.iter().map(|target| target.value.as_str()).collect();
         Some(Raised { rule: &rule.name.value, words, targets })
     });
     let exit = if raised.is_some() { Exit::Done } else { Exit::No };
     if arguments.json {
-        println!("{}", serde_json::to_string(&raised)?);
+        say(&(as_json(&raised)? + "\n"))?;
     } else if let Some(Raised { rule, words, targets }) = raised {
-        println!("{rule} 「{}」 -> {}", words.join("」「"), targets.join(", "));
+        say(&format!("{rule} 「{}」 -> {}\n", tame(&words.join("」「")), targets.join(", ")))?;
     } else {
         println!("-");
     }
@@ -77,7 +78,8 @@ pub fn eval(folder: &Path, arguments: &Files) -> anyhow::Result<Exit> {
             of_rule[rule] += 1;
             if arguments.show {
                 let name = rules.get(rule).map_or("", |rule| rule.name.value.as_str());
-                println!("{name} 「{}」 {}", words.join("」「"), record.replace(['\n', '\r'], " "));
+                let record = record.replace(['\n', '\r'], " ");
+                say(&format!("{name} 「{}」 {}\n", tame(&words.join("」「")), tame(&record)))?;
             }
         }
     }

@@ -20,6 +20,7 @@ mod place;
 mod prompts;
 mod reload;
 mod replay;
+mod said;
 mod serve;
 mod stored;
 mod ticket;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use said::said;
 
 /// How a subcommand ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

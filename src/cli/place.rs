@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use super::Exit;
+use super::ticket::{as_json, say, tame};
+use super::{Exit, said};
 use crate::catalogue::import::{HEADER, import};
 use crate::classify::PlaceMatch;
 use crate::classify::place::{Answer, Candidate, Report};
@@ -16,7 +17,7 @@ use crate::written::Faults;
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// The text, as a caller would say it.
+    /// The text, as a caller would say it; `-` reads it from standard input.
     #[arg(required = true)]
     text: Option<String>,
     /// One JSON object instead of lines.
@@ -54,12 +55,9 @@ pub fn run(folder: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     for code in &arguments.earlier {
         earlier.push(places.id(code).with_context(|| format!("no street or district has the code {code}"))?);
     }
-    let report = Report::of(places, arguments.text.as_deref().unwrap_or_default(), &earlier);
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print!("{}", lines(&report));
-    }
+    let text = said(arguments.text.as_deref().unwrap_or_default())?;
+    let report = Report::of(places, &text, &earlier);
+    say(&if arguments.json { as_json(&report)? + "\n" } else { lines(&report) })?;
     Ok(if report.answer == Answer::Nowhere { Exit::No } else { Exit::Done })
 }
 
@@ -107,7 +105,7 @@ fn lines(report: &Report) -> String {
 
 /// The words in brackets.
 fn rests(candidate: &Candidate) -> String {
-    candidate.words.iter().map(|words| format!(" 「{}」", words.text)).collect()
+    candidate.words.iter().map(|words| format!(" 「{}」", tame(&words.text))).collect()
 }
 
 /// Code, name and how sure.

@@ -14,6 +14,7 @@ use super::Exit;
 use super::learn::correct;
 use super::stored;
 use crate::config::Main;
+pub(super) use crate::shown::{json as as_json, tame};
 use crate::store::{EventRow, Hearing, Place, Store, Ticket};
 use crate::ticket::{Event, How, Number, Text};
 
@@ -141,43 +142,6 @@ pub(super) fn say(text: &str) -> anyhow::Result<Exit> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(Exit::Done),
     }
-}
-
-/// JSON on one line in which no character can steer a terminal: they stand in strings only, so `\u` is right.
-pub(super) fn as_json<T: serde::Serialize>(value: &T) -> anyhow::Result<String> {
-    let mut out = String::new();
-    for c in serde_json::to_string(value)?.chars() {
-        if steers(c) {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                write!(out, "\\u{unit:04x}")?;
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    Ok(out)
-}
-
-/// Untrusted text as it may be shown: one line, nothing that steers the terminal.
-pub(super) fn tame(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str(" / "),
-            c if steers(c) => out.extend(c.escape_unicode()),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// Control characters (C0, DEL, C1: escape sequences begin with them), and what is invisible or turns text around:
-/// Unicode's bidirectional controls, joiners and separators, tags and the byte order mark.
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 pub(super) fn time(at: Timestamp, zone: &TimeZone) -> String {
@@ -350,9 +314,9 @@ fn event(row: &EventRow, zone: &TimeZone) -> String {
 mod tests {
     use super::*;
     use crate::id::CallId;
+    use crate::shown::steers;
     use crate::store::Recording;
     use crate::ticket::State;
-    use proptest::prelude::*;
 
     fn ticket(text: Option<&str>) -> Ticket {
         let at: Timestamp = "2026-11-24T16:30:00Z".parse().expect("a time");
@@ -419,19 +383,5 @@ mod tests {
         }
         assert!(tame(hostile).starts_with("灯\\u{1b}[2J\\u{9b}31m\\u{202e}abc"), "{}", tame(hostile));
         assert_eq!(row(&ticket, &TimeZone::UTC).lines().count(), 1);
-    }
-
-    proptest! {
-        #[test]
-        fn json_means_the_same_and_steers_nothing(text in any::<String>()) {
-            let json = as_json(&text).expect("JSON");
-            prop_assert!(!json.chars().any(steers));
-            prop_assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), text);
-        }
-
-        #[test]
-        fn tame_text_steers_nothing(text in any::<String>()) {
-            prop_assert!(!tame(&text).chars().any(steers));
-        }
     }
 }

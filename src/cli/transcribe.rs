@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Exit;
 use crate::asr::{self, Asr, Job, Priority, Recogniser, Transcript, Unheard, Word};
+use crate::shown;
 
 /// Longer than any recording needs.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -48,7 +49,9 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     });
     match heard {
         Ok(transcript) => {
-            println!("{}", if arguments.json { as_json(&transcript).to_string() } else { transcript.text });
+            let shown =
+                if arguments.json { shown::json(&as_json(&transcript))? } else { shown::tame(&transcript.text) };
+            println!("{shown}");
             Ok(Exit::Done)
         }
         Err(why @ Unheard::Unreadable(_)) => {

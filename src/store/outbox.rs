@@ -117,7 +117,7 @@ pub(super) async fn add(
 ) -> Result<(), Failure> {
     let key = format!("{}-{seq}", ticket.number);
     let payload = serde_json::json!({ "event": event, "key": key, "at": at.to_string(), "ticket": ticket });
-    let payload = known("a payload", serde_json::to_string(&payload))?;
+    let payload = known("a payload", crate::shown::json(&payload))?;
     for backend in backends {
         sqlx::query("INSERT INTO outbox (backend, ticket, event, key, payload, due) VALUES (?, ?, ?, ?, ?, ?)")
             .bind(backend)

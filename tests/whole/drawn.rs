@@ -5,8 +5,8 @@
 //! SIPp speaks when it is told that it is listened to: the daemon's log says so, not a clock.
 
 mod sentence;
+mod telephone;
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::UdpSocket;
@@ -18,15 +18,15 @@ use jiesu::audio::{g711::Law, wav};
 use jiesu::tts::{self, Voice};
 use serde_json::Value;
 
-use super::hearing::model;
+use super::hearing::{luckily, model};
 use crate::house::caller::telling;
 use crate::house::sipp::Run;
 use crate::house::{Daemon, Plan, folder, has, in_own_network, pause, skip};
 use sentence::{Sentence, draw_manner, draw_sentence, streets};
+use telephone::line;
 
-/// A packet of silence in A-law is 160 of these.
-const SILENCE: u8 = 0xD5;
-const SECOND: usize = 8000;
+/// Who listens to the read-back is silent: so many seconds at most.
+const LISTENS: usize = 120;
 const CALLS: usize = 30;
 /// As many of them as the requirement says.
 const RIGHT: usize = 27;
@@ -46,8 +46,8 @@ struct Caller {
 }
 
 impl Caller {
-    fn dial(daemon: &Daemon, n: usize, sentence: Sentence, speech: Vec<u8>) -> Caller {
-        let number = format!("1391000{n:04}");
+    fn dial(daemon: &Daemon, round: usize, n: usize, sentence: Sentence, speech: Vec<u8>) -> Caller {
+        let number = number(round, n);
         let port = 6000 + 10 * n as u16;
         let (own, media) = (port.to_string(), (42_000 + 20 * n).to_string());
         let id = format!("{number}-%u");
@@ -88,7 +88,7 @@ impl Tail<'_> {
     }
 }
 
-/// Spoken, as SIPp sends it: with silence behind it, for who listens to the read-back is silent.
+/// Spoken into the telephone.
 fn spoken(sentence: &Sentence, into: &Path) -> Vec<i16> {
     let time_limit = Duration::from_secs(60);
     let config = tts::Config { manner: draw_manner(sentence), time_limit, ..tts::Config::default() };
@@ -96,19 +96,12 @@ fn spoken(sentence: &Sentence, into: &Path) -> Vec<i16> {
     runtime.block_on(Voice::new(config, into).speak(&sentence.text)).expect("espeak-ng speaks")
 }
 
-fn alaw(pcm: &[i16]) -> Vec<u8> {
-    let mut speech = vec![SILENCE; SECOND / 4];
-    speech.extend(pcm.iter().map(|sample| Law::A.encode(*sample)));
-    speech.resize(speech.len() + 120 * SECOND, SILENCE);
-    speech
-}
-
 /// Calls with these sentences; each is over when its ticket is filed.
-fn call(daemon: &Daemon, sentences: Vec<Sentence>) {
+fn call(daemon: &Daemon, round: usize, sentences: Vec<Sentence>) {
     let kept = tempfile::tempdir().expect("a temporary folder");
     let cues = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let mut speeches: Vec<_> =
-        sentences.into_iter().map(|sentence| (alaw(&spoken(&sentence, kept.path())), sentence)).collect();
+        sentences.into_iter().map(|sentence| (line(&spoken(&sentence, kept.path()), LISTENS), sentence)).collect();
     let mut tail = Tail { daemon, at: 0 };
     tail.lines();
     let mut callers: Vec<Caller> = Vec::new();
@@ -117,7 +110,7 @@ fn call(daemon: &Daemon, sentences: Vec<Sentence>) {
         // The next group calls when the one before has been greeted.
         if begun == callers.len() {
             for (speech, sentence) in speeches.split_off(speeches.len().saturating_sub(GROUP)) {
-                callers.push(Caller::dial(daemon, callers.len(), sentence, speech));
+                callers.push(Caller::dial(daemon, round, callers.len(), sentence, speech));
             }
         }
         for line in tail.lines() {
@@ -178,27 +171,38 @@ fn thirty_drawn_calls_are_filed_as_they_were_drawn() {
     let daemon = Daemon::start(&Plan { model: Some(model), ..telling(Plan::default()) });
     daemon.wait_metric("jiesu_asr_models", 1.0);
     let streets = streets(&daemon.folder);
-    let sentences: Vec<Sentence> = (0..CALLS).map(|_| draw_sentence(&streets)).collect();
-    let drawn = sentences.clone();
-    call(&daemon, sentences);
+    // The recogniser mishears 7 of 100 such sentences where it matters (`survey`): 28 of 30 is usual, and 26 no rarity.
+    luckily(|round| {
+        let sentences: Vec<Sentence> = (0..CALLS).map(|_| draw_sentence(&streets)).collect();
+        let drawn = sentences.clone();
+        call(&daemon, round, sentences);
+        let tickets = texts(&daemon, round * CALLS);
+        let of = |number: &str| tickets.iter().find(|ticket| ticket["caller"] == number).expect("its ticket");
+        // The last sentences called first.
+        let numbered = drawn.rchunks(GROUP).flatten().enumerate();
+        let misses: Vec<String> = numbered.filter_map(|(n, sentence)| wrong(sentence, of(&number(round, n)))).collect();
+        let told = format!("{} of {CALLS} right; wrong:\n{}", CALLS - misses.len(), misses.join("\n"));
+        eprintln!("{told}");
+        if CALLS - misses.len() >= RIGHT { Ok(()) } else { Err(told) }
+    });
+}
+
+/// All tickets, once none waits for its text.
+fn texts(daemon: &Daemon, count: usize) -> Vec<Value> {
     let start = Instant::now();
-    let tickets = loop {
-        let tickets = daemon.wait_tickets(CALLS, Duration::from_secs(30));
+    loop {
+        let tickets = daemon.wait_tickets(count, Duration::from_secs(30));
         if tickets.iter().all(|ticket| ticket["text_pending"] == false) {
-            break tickets;
+            return tickets;
         }
         assert!(start.elapsed() < Duration::from_secs(60), "a text never came: {tickets:#?}\n{}", daemon.log());
         (0..10).for_each(|_| pause());
-    };
-    let by_caller: HashMap<&str, &Value> =
-        tickets.iter().map(|ticket| (ticket["caller"].as_str().unwrap_or_default(), ticket)).collect();
-    assert_eq!(by_caller.len(), CALLS, "one ticket a caller: {tickets:#?}");
-    // The last sentences called first.
-    let numbered = drawn.rchunks(GROUP).flatten().enumerate();
-    let misses: Vec<String> =
-        numbered.filter_map(|(n, sentence)| wrong(sentence, by_caller[format!("1391000{n:04}").as_str()])).collect();
-    eprintln!("{} of {CALLS} right; wrong:\n{}", CALLS - misses.len(), misses.join("\n"));
-    assert!(CALLS - misses.len() >= RIGHT, "only {} of {CALLS} right:\n{}", CALLS - misses.len(), misses.join("\n"));
+    }
+}
+
+/// The telephone number of a round's `n`th caller.
+fn number(round: usize, n: usize) -> String {
+    format!("139{round:04}{n:04}")
 }
 
 /// The same without calls, many times: how often it comes out right, and why not.
@@ -222,10 +226,8 @@ fn survey() {
     for _ in 0..rounds {
         let sentence = draw_sentence(&streets);
         let file = kept.path().join("said.wav");
-        let mut pcm = vec![0; SECOND / 4];
-        pcm.extend(spoken(&sentence, kept.path()));
-        pcm.resize(pcm.len() + SECOND, 0);
-        let pcm: Vec<i16> = pcm.iter().map(|sample| Law::A.decode(Law::A.encode(*sample))).collect();
+        let pcm = line(&spoken(&sentence, kept.path()), 1);
+        let pcm: Vec<i16> = pcm.iter().map(|octet| Law::A.decode(*octet)).collect();
         fs::write(&file, wav::bytes(&pcm, 8000)).expect("write");
         let deadline = Instant::now() + Duration::from_secs(60);
         let job = jiesu::asr::Job::new(file, deadline, jiesu::asr::Priority::Background);

@@ -8,6 +8,8 @@ mod answers;
 mod codecs;
 mod dialogs;
 mod drawn;
+mod drawn_load;
+mod drawn_texts;
 mod durability;
 mod edge;
 mod emergency;

@@ -1,6 +1,7 @@
 //! Where and what, in at most 30 characters of the text itself.
 
 use super::{MAX_TITLE, Said, Span};
+use crate::shown::steers;
 
 /// Of the title the place has at most this much, so that what happened has room.
 const MAX_WHERE: usize = 16;
@@ -56,7 +57,8 @@ pub(super) fn title(said: &Said<'_>, place: Option<Span>, names: &[Span], object
     let room = MAX_TITLE - short.map_or(0, Span::len);
     let what = matter(said, place, object).map(|span| Span { end: span.end.min(span.start + room), ..span });
     let text = |span: Option<Span>| span.map_or_else(String::new, |span| said.text(span));
-    text(short) + &text(what)
+    // A title stands in lists and subject lines: nothing in it may turn them around.
+    (text(short) + &text(what)).chars().filter(|c| !steers(*c)).collect()
 }
 
 /// An address too long for a title: without the district before the house number, else without its end.

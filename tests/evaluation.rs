@@ -107,6 +107,7 @@ fn sparse(path: &Path, seconds: u32, alaw: bool) {
 }
 
 /// Runs it; the exit code, what it said, and the most memory that it had, in MB.
+#[expect(clippy::zombie_processes, reason = "wait4 waits for it: it tells the memory too")]
 fn measured(command: &mut Command) -> (Option<i32>, String, u64) {
     let said = tempfile::NamedTempFile::new().expect("a file");
     let child = command.stdout(Stdio::null()).stderr(said.reopen().expect("a file")).spawn().expect("it runs");

@@ -22,10 +22,13 @@ const WAITING: usize = 256;
 /// Looks whose mean is the answer: those of a chunk.
 const NEWEST: usize = 3;
 
+/// Sound, and where the answer goes.
+type Job = (Arc<Ear>, Sound);
+
 /// The way to the threads; when the last clone is dropped they end.
 #[derive(Clone)]
 pub(super) struct Voices {
-    queues: Arc<[SyncSender<(Arc<Ear>, Sound)>]>,
+    queues: Arc<[SyncSender<Job>]>,
 }
 
 /// One leg's memory and newest answer.
@@ -126,7 +129,7 @@ impl Ear {
     }
 }
 
-fn run(network: &Silero, jobs: &Receiver<(Arc<Ear>, Sound)>) {
+fn run(network: &Silero, jobs: &Receiver<Job>) {
     while let Ok((ear, sound)) = jobs.recv() {
         ear.hear(network, &sound);
     }

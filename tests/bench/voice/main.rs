@@ -138,6 +138,7 @@ fn alone(kind: Kind, seconds: usize, voices: &[Vec<f64>], random: &mut SmallRng)
     Scene { octets, truth: vec![false; length / FRAME] }
 }
 
+#[allow(clippy::large_enum_variant)] // there is one of them
 enum Ear {
     Energy,
     Earshot {

@@ -42,7 +42,6 @@ pub mod catalogue;
 pub mod ivr;
 pub mod ticket;
 
-#[cfg(feature = "daemon")]
 pub mod asr;
 pub mod classify;
 pub mod matter;

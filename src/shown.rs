@@ -4,6 +4,7 @@
 //! instead: [`tame`] for people, [`json`] for programs. Refuses to judge anything else about a text: what cannot steer
 //! comes through as it is, and nothing is cut.
 
+#[cfg(feature = "daemon")]
 use std::fmt::Write as _;
 
 /// Control characters (C0, DEL, C1: escape sequences begin with them), and what is invisible or turns text around:
@@ -31,6 +32,7 @@ pub fn tame(text: &str) -> String {
 ///
 /// # Errors
 /// The value cannot be JSON (a map whose keys are no strings).
+#[cfg(feature = "daemon")]
 pub fn json<T: serde::Serialize>(value: &T) -> serde_json::Result<String> {
     let whole = serde_json::to_string(value)?;
     let mut out = String::with_capacity(whole.len());
@@ -47,7 +49,7 @@ pub fn json<T: serde::Serialize>(value: &T) -> serde_json::Result<String> {
     Ok(out)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "daemon"))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

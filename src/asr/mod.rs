@@ -23,10 +23,15 @@ mod abort;
 mod config;
 pub mod cut;
 pub mod ggml;
+#[cfg(feature = "daemon")]
 mod models;
+#[cfg(feature = "daemon")]
 mod prompt;
+#[cfg(feature = "daemon")]
 mod queue;
+#[cfg(feature = "daemon")]
 mod service;
+#[cfg(feature = "daemon")]
 pub mod shelf;
 pub mod text;
 #[cfg(feature = "whisper")]
@@ -41,8 +46,11 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 pub use config::Config;
+#[cfg(feature = "daemon")]
 pub use prompt::prompt;
+#[cfg(feature = "daemon")]
 pub use service::{Asr, read};
+#[cfg(feature = "daemon")]
 pub use shelf::{advice, load, open};
 pub use words::Word;
 

@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::shown::steers;
+
 pub mod numbers;
 pub mod script;
 
@@ -86,14 +88,9 @@ pub fn written(raw: &str) -> String {
 fn unnumbered(raw: &str) -> String {
     // A character cut in half by the token limit comes as U+FFFD; what steers a terminal or the direction of writing
     // was said by nobody.
-    let text: String = raw.chars().filter(|c| *c != char::REPLACEMENT_CHARACTER && !steers(*c)).collect();
+    let text: String =
+        raw.chars().filter(|c| *c != char::REPLACEMENT_CHARACTER && (c.is_whitespace() || !steers(*c))).collect();
     script::marked(&script::simplified(&text))
-}
-
-/// Control characters but for blanks, and the formatting characters of bidirectional text and joining.
-fn steers(c: char) -> bool {
-    c.is_control() && !c.is_whitespace()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Letters and digits only, in lower case: what is compared.

@@ -248,6 +248,9 @@ mod tests {
         assert_eq!(text(&words), "水管爆裂请尽快处理");
         assert_eq!((words[0].from, words[3].to), (500, 1300), "{words:?}");
         assert_eq!((words[4].from, words[8].to), (2000, 3200), "{words:?}");
+        // By their length alone the first stretch would have four characters.
+        let words = split(&audio(4000, &[500..1300, 2000..3200]), "我投诉，那栋楼太吵了");
+        assert_eq!((words[2].to, words[3].from), (1300, 2000), "{words:?}");
     }
 
     #[test]

@@ -55,7 +55,12 @@ fn points_into_the_audio(daemon: &Daemon, ticket: &Value) {
     let number = ticket["number"].as_str().expect("a number");
     let out = cli(&daemon.folder, &["ticket", "show", number, "--json"]);
     let shown: Value = serde_json::from_slice(&out.stdout).expect("JSON");
-    for recording in shown["recordings"].as_array().expect("a list").iter().filter(|r| !r["text"].as_str().unwrap_or_default().is_empty()) {
+    for recording in shown["recordings"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|r| !r["text"].as_str().unwrap_or_default().is_empty())
+    {
         let hearing = &recording["hearing"];
         assert_eq!(hearing["model"], "jiesu-demo-q8_0", "{recording}");
         for key in ["audio_s", "took_s", "factor", "after_s"] {

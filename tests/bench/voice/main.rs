@@ -45,7 +45,7 @@ fn utterances(frames: &[bool]) -> Vec<Utterance> {
     for (i, speech) in frames.iter().enumerate() {
         recent.frame(*speech);
         match endpointer.frame(recent, Duration::ZERO, &LIMITS) {
-            Said::Nothing | Said::Goes | Said::NoInput => {}
+            Said::Nothing | Said::Goes | Said::Cut | Said::NoInput => {}
             Said::Begins => begun = i.saturating_sub(2),
             Said::EndsInSilence => {
                 out.push((begun, (i + 1).saturating_sub(silence)));

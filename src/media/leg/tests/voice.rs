@@ -219,6 +219,7 @@ fn our_own_prompt_come_back_is_not_told() {
     assert!(!network.bench.events.contains(&Event::SpokenOver { play: 7 }), "{:?}", network.bench.events);
 }
 
+#[allow(dead_code)] // the benchmark has more of them
 #[path = "../../../../tests/bench/voice/sounds.rs"]
 mod sounds;
 

@@ -49,6 +49,8 @@ pub enum Named {
     BareCommunity,
     /// A community of whose name two characters are left without 社区: 东里.
     ShortCommunity,
+    /// With its ending, and one character swallowed: 魏善镇 for 魏善庄镇. By its sound only.
+    Swallowed,
     /// Without its ending, where that is a word of every day: 光明, 天桥.
     Word,
     /// A word that only looks like a place.

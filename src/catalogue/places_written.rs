@@ -142,6 +142,7 @@ impl Reader {
         }
         if self.endings.iter().any(|ending| name.ends_with(ending.as_str())) {
             self.full(name, id);
+            self.swallowed(bare, &name[bare.len()..], id);
         }
         if bare_is_a_place {
             self.bare.push((bare.to_owned(), id));
@@ -153,6 +154,16 @@ impl Reader {
     /// A name that stands for its area without doubt, also by its sound.
     fn full(&mut self, name: &str, id: AreaId) {
         self.both(name, (id, Named::Full));
+    }
+
+    /// Recognisers swallow a syllable of a name, above all between two that are like it. Of a short name too little would
+    /// be left.
+    fn swallowed(&mut self, bare: &str, ending: &str, id: AreaId) {
+        let bare: Vec<char> = bare.chars().collect();
+        for gone in (0..bare.len()).filter(|_| bare.len() > MIN_BARE) {
+            let left: String = bare.iter().enumerate().filter(|(at, _)| *at != gone).map(|(_, c)| *c).collect();
+            self.spoken.push((left + ending, (id, Named::Swallowed)));
+        }
     }
 
     /// A road or a landmark, also by its sound.

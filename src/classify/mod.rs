@@ -28,8 +28,17 @@ pub fn classify(catalogue: &Catalogue, places: &Places, text: &str, hint: &Hint)
     let place = place::find(places, &reading.text, &hint.earlier);
     // What names the place says nothing else: 体育馆路街道 is no stadium.
     let named = place.as_ref().map_or(&[][..], |found| &found.spans);
-    let opinion = catalogue.second().map(|second| second.read(&reading.without(named))).unwrap_or_default();
-    let category = rules::category(catalogue, &reading.text, named, hint, opinion.category.as_ref());
+    let learned = |named: &[(usize, usize)]| {
+        let opinion = catalogue.second().map(|second| second.read(&reading.without(named))).unwrap_or_default();
+        let category = rules::category(catalogue, &reading.text, named, hint, opinion.category.as_ref());
+        (opinion, category)
+    };
+    let aside = rules::aside(catalogue, &reading.text);
+    let (opinion, category) = match learned(&[named, &aside].concat()) {
+        // Where nothing else is said, what stands beside it is all that is known.
+        (_, None) if !aside.is_empty() => learned(named),
+        both => both,
+    };
     let id = category.as_ref().map(|choice| choice.value);
     let kind = rules::kind(catalogue, &reading.text, named, hint, id, opinion.kind.as_ref());
     let urgency = rules::urgency(catalogue, &reading.text, named, hint);

@@ -27,6 +27,9 @@ const LEARNED: f32 = 0.2;
 /// With so much known, its probability is believed as it stands.
 const ENOUGH: usize = 60;
 
+/// After the name of a thing these make a place of it.
+const ASIDE: [&str; 4] = ["旁边", "对面", "隔壁", "出口"];
+
 /// What it weighs with a request type: it has learned them from letters, where people complain more than on the telephone.
 const LEARNED_KIND: f32 = 3.0;
 
@@ -157,6 +160,13 @@ pub fn urgency(catalogue: &Catalogue, text: &Text, named: &[Span], hint: &Hint) 
         _ => 0.95,
     };
     Choice { value, confidence, spans }
+}
+
+/// What only says where something is: 幼儿园旁边井盖丢了 is about no school.
+pub fn aside(catalogue: &Catalogue, text: &Text) -> Vec<Span> {
+    let beside = |hit: &Hit| ASIDE.iter().any(|word| text.after(hit.end).starts_with(word));
+    let hits = catalogue.category_words().find(text);
+    hits.iter().filter(|hit| beside(hit)).map(|hit| (hit.start, hit.end)).collect()
 }
 
 /// Without those that lie in the name of the place.

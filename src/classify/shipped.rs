@@ -42,6 +42,31 @@ fn read(text: &str) -> Understood {
     read_with(text, &Hint::default())
 }
 
+#[test]
+fn what_stands_beside_the_matter_is_not_the_matter() {
+    let lamp = read("望京街道路灯坏了").category;
+    for beside in ["幼儿园旁边", "医院对面", "菜市场旁边", "学校隔壁", "地铁站出口"] {
+        assert_eq!(read(&format!("望京街道{beside}路灯坏了")).category, lamp, "{beside}");
+    }
+    assert_eq!(read("幼儿园旁边").category[0], read("幼儿园").category[0], "nothing else is known");
+}
+
+#[test]
+fn a_street_with_a_swallowed_character_is_filed_and_not_sure() {
+    for (heard, street) in [("魏善镇路灯坏了", "大兴区魏善庄镇"), ("在珍泉乡停水了", "延庆区珍珠泉乡")]
+    {
+        let (district, name, confidence) = place(heard).expect("it is nearly one");
+        assert!(
+            district.clone() + &name == street && confidence < place::SURE,
+            "{heard}: {district}{name} {confidence}"
+        );
+    }
+    let open = street("在家峪镇停水了").expect("one of two");
+    assert_eq!(open, "密云区", "穆家峪镇 and 冯家峪镇 are both of that district");
+    let (_, name, confidence) = place("大兴区魏善镇路灯坏了").expect("its district is said");
+    assert!(name == "魏善庄镇" && confidence >= place::SURE, "{name} {confidence}");
+}
+
 /// District, name and confidence.
 fn place(text: &str) -> Option<(String, String, f32)> {
     locate(&shipped().1, text).0.map(|place| (place.district, place.name, place.confidence))

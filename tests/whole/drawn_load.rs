@@ -1,5 +1,7 @@
-//! More speech than can be heard in time: every caller gets a number all the same, and every text comes later.
+//! More speech than can be heard in time: every caller gets a number all the same, and every text comes later, the urgent
+//! ones first.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -8,11 +10,11 @@ use super::hearing::model;
 use crate::house::caller::telling;
 use crate::house::sipp::Run;
 use crate::house::speech::{request, spoken};
-use crate::house::{Daemon, Plan, draw, has, in_own_network, pause, skip};
+use crate::house::{Daemon, Plan, draw, folder, has, in_own_network, pause, skip};
 
-/// Asks, listens, files, says the number.
+/// Asks, listens, files, says the number. Who calls from 138 is in a hurry.
 const FLOW: &str = r#"
-start = "ask"
+start = "who"
 too_long = "end"
 [times]
 wait = "20s"
@@ -22,6 +24,14 @@ longest = "30s"
 go = "end"
 [[no_match]]
 go = "end"
+[node.who]
+do = "branch"
+arm = [{ caller = "138", go = "urgent" }]
+else = "ask"
+[node.urgent]
+do = "set"
+urgency = "urgent"
+go = "ask"
 [node.ask]
 do = "listen"
 say = ["you-said"]
@@ -106,4 +116,40 @@ fn many_at_once_all_get_a_number_and_their_texts_later() {
         assert!(ticket["text"].as_str().is_some_and(|text| text.chars().count() > 5), "{ticket:#}");
         assert!(ticket["recordings"].as_array().is_some_and(|list| list.len() == 1), "{ticket:#}");
     }
+}
+
+#[test]
+fn what_is_urgent_is_heard_first() {
+    let (Some(model), true) = (model(), has("espeak-ng") && has("sipp")) else {
+        return skip("no recogniser for the synthetic voice, no espeak-ng or no sipp");
+    };
+    if !in_own_network("drawn_load::what_is_urgent_is_heard_first") {
+        return;
+    }
+    let edits = [("#: model = ", "model = \"arrives.bin\"\nlook_every = \"1s\"\nworkers = 1\n#: model = ")];
+    let kept = folder(&plan(&edits));
+    let daemon = Daemon::over(kept.path(), &plan(&[]));
+    // The urgent ones call last.
+    let (ordinary, urgent) = (callers("139", 6), callers("138", 4));
+    call_at_once(&daemon, &ordinary);
+    call_at_once(&daemon, &urgent);
+    let tickets = daemon.wait_tickets(10, Duration::from_secs(20));
+    assert!(tickets.iter().all(|ticket| ticket["text_pending"] == true), "{tickets:#?}");
+    let before = daemon.log().len();
+    fs::copy(model, kept.path().join("arrives.part")).expect("copy");
+    fs::rename(kept.path().join("arrives.part"), kept.path().join("arrives.bin")).expect("rename");
+    let tickets = wait_for_texts(&daemon, 10);
+    // The log tells of each ticket when its text is there.
+    let log = daemon.log().split_off(before);
+    let mut completed: Vec<(usize, bool)> = tickets
+        .iter()
+        .map(|ticket| {
+            let number = ticket["number"].as_str().expect("a number");
+            let at = log.find(number).unwrap_or_else(|| panic!("{number} is not in\n{log}"));
+            (at, ticket["caller"].as_str().is_some_and(|caller| caller.starts_with("138")))
+        })
+        .collect();
+    completed.sort();
+    let first: Vec<bool> = completed.iter().take(urgent.len()).map(|(_, urgent)| *urgent).collect();
+    assert_eq!(first, vec![true; urgent.len()], "an ordinary text came before an urgent one: {completed:#?}");
 }

@@ -121,9 +121,12 @@ impl Around {
             Named::BareCommunity => 0.55,
             // 明珠 is a village, and the end of many a name that is not listed: 鑫科明珠7栋.
             Named::ShortCommunity | Named::Word if self.road || !(self.governed || self.begins) => 0.0,
+            // Alone it is worth a question, after its district it is believed.
+            Named::Swallowed if self.governed => 0.7,
+            Named::Swallowed if self.begins => 0.5,
             Named::ShortCommunity if self.home || self.governed => 0.6,
             Named::Word if self.held() => 0.6,
-            Named::ShortCommunity | Named::Word => 0.0,
+            Named::ShortCommunity | Named::Word | Named::Swallowed => 0.0,
         }
     }
 }

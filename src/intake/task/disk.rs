@@ -170,6 +170,10 @@ pub(super) async fn adopt(call: CallId, index: u32, file: PathBuf) -> Option<Seg
 fn read(path: &Path) -> Result<Option<(Duration, Duration)>, String> {
     let said = |error: io::Error| error.to_string();
     let length = fs::metadata(path).map_err(said)?.len();
+    if length == 0 {
+        // Killed between making the file and writing its header: nothing is in it, and no player takes it.
+        fs::remove_file(path).map_err(said)?;
+    }
     if length <= EMPTY {
         return Ok(None);
     }

@@ -141,6 +141,8 @@ async fn recordings_without_rows_are_adopted_and_mended() {
     intake.store.segment(row).await.expect("written");
     let empty = lost.with_file_name("003.wav");
     std::fs::write(&empty, wav::bytes(&[], 8000)).expect("written");
+    let headless = lost.with_file_name("004.wav");
+    std::fs::write(&headless, []).expect("written");
     // Of this call not even the row is left.
     let orphan = killed_recording(&intake, id(2), "001.wav");
     // This one belongs to the run that has just begun.
@@ -158,6 +160,7 @@ async fn recordings_without_rows_are_adopted_and_mended() {
     assert_eq!((tickets[1].call, tickets[1].recordings[0].file.clone()), (id(2), orphan));
     let mended = wav::read(&std::fs::read(lost).expect("read")).expect("WAV");
     assert_eq!(mended.samples.len(), 7200, "playable to its end");
+    assert!(!headless.exists(), "nothing is in it, and no player takes it");
 }
 
 #[tokio::test]

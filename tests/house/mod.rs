@@ -93,6 +93,11 @@ pub struct Plan {
     pub environment: Vec<(String, String)>,
 }
 
+/// For telephones that send speech all the time: what they are asked is played to its end.
+pub fn played_to_the_end() -> (String, String) {
+    ("# speech_barge_in = true".into(), "speech_barge_in = false".into())
+}
+
 /// A running `jiesu serve` with a copy of the shipped configuration.
 pub struct Daemon {
     pub child: Child,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::house::baresip::{Phone, Speech};
 use crate::house::certificates::Signed;
-use crate::house::{Daemon, Plan, draw, has, hear, in_own_network, pause, root, skip, speech};
+use crate::house::{Daemon, Plan, draw, has, hear, in_own_network, pause, played_to_the_end, root, skip, speech};
 
 /// A caller who says one drawn sentence again and again, with pauses: whenever it is listened to, it is heard. At 8 kHz, and
 /// as the microphone's file.
@@ -65,7 +65,9 @@ pub fn conversation(test: &str, plan: &Plan, speech: &Speech<'_>, shows: Option<
         return;
     }
     let temp = tempfile::tempdir().expect("a temporary folder");
-    let daemon = Daemon::start(plan);
+    let mut plan = plan.clone();
+    plan.edits.push(played_to_the_end());
+    let daemon = Daemon::start(&plan);
     let (says, mic) = mic(temp.path(), speech.rate);
     let (mut phone, uri) = match shows {
         None => (Phone::speaking("alice", &mic, 5070, speech), format!("sip:12345@{}", daemon.sip)),

@@ -253,6 +253,7 @@ impl Call<'_> {
                 self.spoken.ended(play);
                 Some(Input::PlayDone { play })
             }
+            Some(AudioEvent::SpokenOver { .. }) if !self.desk.config.speech_barge_in => None,
             Some(AudioEvent::SpokenOver { play }) => {
                 metrics::counter!("jiesu_spoken_over_total").increment(1);
                 Some(Input::SpokenOver { play })

@@ -59,6 +59,8 @@ pub struct Config {
     pub transfer_ring: Duration,
     /// How long the caller waits for the text of what they said; after that the ticket says "text pending".
     pub recognise: Duration,
+    /// Whether speech over a question that may be cut short stops it (VoiceXML 2.0, 4.1.5.1: bargeintype "speech").
+    pub speech_barge_in: bool,
     /// How long running calls may go on after SIGTERM.
     pub drain: Duration,
     /// A call that is longer is ended (with its ticket filed).
@@ -74,6 +76,7 @@ impl Config {
             ring: table.duration("ring").or("0s", "0s".."15s"),
             transfer_ring: table.duration("transfer_ring").or("30s", "5s".."3m"),
             recognise: table.duration("recognise").or("6s", "500ms".."30s"),
+            speech_barge_in: table.flag("speech_barge_in").or(true),
             drain: table.duration("drain").or("10m", "0s".."2h"),
             longest: table.duration("longest").or("1h", "1m".."24h"),
         }

@@ -10,7 +10,7 @@ use jiesu::audio::g711::Law;
 use super::softphone::prompt;
 use crate::house::baresip::Phone;
 use crate::house::caller::{Told, telling};
-use crate::house::{Daemon, Plan, draw, has, hear, in_own_network, pause, root, skip};
+use crate::house::{Daemon, Plan, draw, has, hear, in_own_network, pause, played_to_the_end, root, skip};
 
 /// Prompts that nothing else here says, in both languages.
 const SAID: [&str; 6] = ["menu-power", "menu-city", "menu-heat", "menu-water", "menu-gas", "menu-opinion"];
@@ -250,7 +250,7 @@ fn a_softphone_goes_through_each_kind_of_node() {
     let drawn = drawn();
     let temp = tempfile::tempdir().expect("a temporary folder");
     let daemon = Daemon::start(&telling(Plan {
-        edits: vec![("# transfer_ring = \"30s\"".into(), "transfer_ring = \"5s\"".into())],
+        edits: vec![played_to_the_end(), ("# transfer_ring = \"30s\"".into(), "transfer_ring = \"5s\"".into())],
         files: vec![("flows/main.toml".into(), flow(&drawn)), ("flows/sub/ask.toml".into(), sub(drawn.digits.len()))],
         ..Plan::default()
     }));

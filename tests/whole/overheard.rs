@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::hearing::{luckily, model};
 use crate::house::caller::{Caller, telling};
 use crate::house::speech::{emergency, spoken};
-use crate::house::{Daemon, Plan, folder, has, hear, in_own_network, pause, skip, tickets};
+use crate::house::{Daemon, Plan, folder, has, hear, in_own_network, pause, played_to_the_end, skip, tickets};
 
 /// Overheard recordings under the state folder, wherever they are.
 fn lying(folder: &Path) -> Vec<String> {
@@ -32,7 +32,8 @@ fn settled(folder: &Path, number: &str) -> Option<Value> {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(60) {
         let ticket = tickets(folder).into_iter().find(|ticket| ticket["caller"] == number);
-        if ticket.is_some() {
+        // What reached into the question is filed at once, with its text pending.
+        if ticket.as_ref().is_some_and(|ticket| ticket["text_pending"] == false) {
             return ticket;
         }
         (0..10).for_each(|_| pause());
@@ -50,7 +51,8 @@ fn shouts(daemon: &Daemon, number: &str, words: &str, then: impl FnOnce(Caller))
 }
 
 fn plan() -> Plan {
-    telling(Plan { model: model(), ..Plan::default() })
+    // Else the question that comes next gives way, and what was said is its answer.
+    telling(Plan { model: model(), edits: vec![played_to_the_end()], ..Plan::default() })
 }
 
 /// Only what the ticket rests on may be left.

@@ -69,6 +69,18 @@ pub fn find(whole: &[f32], needle: &[f32]) -> (usize, f32) {
 /// A piece that is compared as one: long enough to be told from others, short enough to be whole beside a gap.
 const PIECE: usize = SECOND / 4;
 
+/// Where the whole begins by its loudest pieces, for a machine so busy that each second had a gap: how far one of them
+/// has moved, and how well it fits there.
+fn loudest_piece(whole: &[f32], part: &[f32]) -> Option<(isize, f32)> {
+    let mut pieces: Vec<(usize, &[f32])> = part.chunks_exact(PIECE).enumerate().map(|(i, c)| (i * PIECE, c)).collect();
+    pieces.sort_by(|a, b| energy(b.1).total_cmp(&energy(a.1)));
+    let places = pieces.iter().take(12).map(|(start, piece)| {
+        let (at, fit) = find(whole, piece);
+        (at as isize - *start as isize, fit)
+    });
+    places.max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
 /// Whether `part` was heard in `whole` from sample `from` on: where it ended, and which share of its pieces fits.
 ///
 /// Its loudest seconds say where it is; every other piece must then stand where it belongs. A machine that stands still
@@ -90,15 +102,15 @@ pub fn heard(whole: &[f32], from: usize, part: &[f32]) -> (usize, f32) {
         })
         .collect();
     // What is said twice is heard the first time.
-    let first = places.iter().filter(|(_, fit)| *fit > SAME).min_by_key(|(moved, _)| *moved);
-    let Some((moved, _)) = first.or_else(|| places.iter().max_by(|a, b| a.1.total_cmp(&b.1))) else {
+    let first = places.iter().filter(|(_, fit)| *fit > SAME).min_by_key(|(moved, _)| *moved).copied();
+    let shorter = || loudest_piece(whole, part);
+    let Some((mut moved, _)) = first.or_else(shorter) else {
         return (from, 0.0);
     };
     // A stretch without sound fits everywhere and nowhere.
     let pieces: Vec<(usize, &[f32])> =
         part.chunks_exact(PIECE).enumerate().map(|(i, c)| (i * PIECE, c)).filter(|(_, c)| energy(c) > 0.5).collect();
     let mut good = 0;
-    let mut moved = *moved;
     for (place, piece) in &pieces {
         let expected = (*place as isize + moved).max(0) as usize;
         let window = expected.saturating_sub(2 * SECOND).min(whole.len())

@@ -142,6 +142,8 @@ pub fn folder(plan: &Plan) -> tempfile::TempDir {
     assert!(text.contains("\nstate_dir = "), "the shipped jiesu.toml no longer shows state_dir");
     // A machine that builds something beside the tests is late now and then: no reason to refuse their calls.
     text = text.replacen("# max_lateness = \"60ms\"", "max_lateness = \"5s\"", 1);
+    // Nor to go on without the text of what they said; who tests that sets it.
+    text = text.replacen("# recognise = \"6s\"", "recognise = \"20s\"", 1);
     // Tests write flows of their own, which need not be such that people may be let in.
     text = text.replacen("# flows = \"refuse\"", "flows = \"say\"", 1);
     text.push_str(&plan.more);
@@ -238,6 +240,18 @@ impl Daemon {
             assert!(start.elapsed() < limit, "{} of {count} tickets after {limit:?}\n{}", tickets.len(), self.log());
             // Each look is a process of its own.
             (0..5).for_each(|_| pause());
+        }
+    }
+
+    /// Waits until the only ticket is as `good` wants it: what belongs to a call may be written after its ticket.
+    pub fn wait_ticket(&self, limit: Duration, good: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        loop {
+            let ticket = self.wait_tickets(1, limit).remove(0);
+            if good(&ticket) {
+                return ticket;
+            }
+            assert!(start.elapsed() < limit, "after {limit:?} still {ticket:#}\n{}", self.log());
         }
     }
 

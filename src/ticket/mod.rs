@@ -1,9 +1,11 @@
 //! A ticket's number, the states that it goes through and the events that take it there.
 //!
 //! Owns the rules: which numbers are numbers, which event may follow which state. Refuses illegal moves, naming the
-//! legal ones. Keeps nothing (that is `store`) and knows no clock. Casework (dispatch, deadlines, callbacks) adds its
-//! states to [`State`] and its events to [`Event`]; everything that writes goes through [`Standing::after`].
+//! legal ones. Keeps nothing (that is `store`) and knows no clock. [`Standing::after`] is intake's half of a ticket's
+//! life, [`case::Case::after`] the half that follows (dispatch, handling, callback); everything that writes goes through
+//! one of the two.
 
+pub mod case;
 mod number;
 mod state;
 

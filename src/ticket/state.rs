@@ -36,7 +36,7 @@ impl FromStr for How {
     }
 }
 
-/// How far the matter has come. Casework adds its states after [`State::Sent`].
+/// How far intake has come with it; what a unit does with it afterwards is its [`super::case`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -75,7 +75,7 @@ impl fmt::Display for State {
 /// A word of the store that this version does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not known to this version")]
-pub struct Unknown(String);
+pub struct Unknown(pub(super) String);
 
 impl FromStr for State {
     type Err = Unknown;

@@ -1,0 +1,548 @@
+//! What a case's events so far add up to, and what may happen next.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Kind, Limits, Survey};
+use crate::ticket::Number;
+use crate::ticket::state::Unknown;
+
+/// So many units may work on one case together, and so many may be told.
+pub const MAX_UNITS: usize = 16;
+
+/// How far the case is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nobody is in charge yet.
+    Received,
+    /// A unit is in charge and has not taken it yet.
+    Dispatched,
+    /// The unit works on it.
+    Accepted,
+    /// The caller has to do something first; the unit's clock stands still.
+    Paused,
+    /// The unit says that it is not in charge; somebody decides (派单异议审核).
+    Review,
+    /// The unit has reported what it did.
+    Answered,
+    Closed,
+    /// 挂账
+    Listed,
+    /// Another ticket goes on for it.
+    Merged,
+}
+
+impl State {
+    pub const ALL: [State; 9] = [
+        State::Received,
+        State::Dispatched,
+        State::Accepted,
+        State::Paused,
+        State::Review,
+        State::Answered,
+        State::Closed,
+        State::Listed,
+        State::Merged,
+    ];
+
+    /// The word of `--json` and the store.
+    pub fn code(self) -> &'static str {
+        match self {
+            State::Received => "received",
+            State::Dispatched => "dispatched",
+            State::Accepted => "accepted",
+            State::Paused => "paused",
+            State::Review => "review",
+            State::Answered => "answered",
+            State::Closed => "closed",
+            State::Listed => "listed",
+            State::Merged => "merged",
+        }
+    }
+
+    /// The word for people.
+    pub fn label(self) -> &'static str {
+        match self {
+            State::Received => "已受理",
+            State::Dispatched => "已派单",
+            State::Accepted => "办理中",
+            State::Paused => "待补充",
+            State::Review => "异议审核",
+            State::Answered => "已答复",
+            State::Closed => "已结案",
+            State::Listed => "已挂账",
+            State::Merged => "已并案",
+        }
+    }
+
+    /// Whether a case may stay so for good.
+    pub fn is_final(self) -> bool {
+        matches!(self, State::Closed | State::Merged | State::Listed)
+    }
+
+    /// Every event that some case in this state may meet; [`Case::legal`] knows more of a certain case.
+    pub fn legal(self) -> &'static [Kind] {
+        use Kind::*;
+        match self {
+            State::Received => &[Dispatched, CallerTold, Closed, Merged, Escalated, Excluded],
+            State::Dispatched => &[
+                Told,
+                Accepted,
+                Returned,
+                Whistled,
+                Extended,
+                CallerTold,
+                CallbackBegan,
+                CallbackFailed,
+                CalledBack,
+                Commented,
+                Merged,
+                Escalated,
+                Excluded,
+            ],
+            State::Accepted => &[
+                Told,
+                Returned,
+                Whistled,
+                Extended,
+                Contacted,
+                Paused,
+                Answered,
+                CallerTold,
+                CallbackBegan,
+                CallbackFailed,
+                CalledBack,
+                Commented,
+                Listed,
+                Merged,
+                Escalated,
+                Excluded,
+            ],
+            State::Paused => &[
+                Told,
+                Contacted,
+                Resumed,
+                Answered,
+                CallerTold,
+                CallbackFailed,
+                CalledBack,
+                Commented,
+                Listed,
+                Merged,
+                Escalated,
+                Excluded,
+            ],
+            State::Review => &[
+                Told,
+                Upheld,
+                Overruled,
+                CallerTold,
+                CallbackFailed,
+                CalledBack,
+                Commented,
+                Merged,
+                Escalated,
+                Excluded,
+            ],
+            State::Answered => &[
+                Told,
+                Contacted,
+                CallerTold,
+                CallbackBegan,
+                CallbackFailed,
+                CalledBack,
+                Commented,
+                Reopened,
+                Closed,
+                Listed,
+                Merged,
+                Escalated,
+                Excluded,
+            ],
+            State::Closed => &[Told, CallerTold, Commented, Reopened, Excluded],
+            State::Listed => &[
+                Told,
+                Contacted,
+                Answered,
+                CallerTold,
+                CallbackFailed,
+                CalledBack,
+                Commented,
+                Reopened,
+                Closed,
+                Escalated,
+                Excluded,
+            ],
+            State::Merged => &[Told, CallerTold, CallbackFailed, CalledBack, Commented, Separated, Excluded],
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl FromStr for State {
+    type Err = Unknown;
+
+    fn from_str(text: &str) -> Result<State, Unknown> {
+        State::ALL.into_iter().find(|state| state.code() == text).ok_or_else(|| Unknown(text.to_owned()))
+    }
+}
+
+/// Asking the caller, in the present round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Callback {
+    #[default]
+    None,
+    /// Somebody is being called.
+    Running,
+    /// Nobody was asked; the next try is not before this.
+    Again(Timestamp),
+    /// Asked, or given up.
+    Done,
+}
+
+/// A case: the sum of its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// Of the last event.
+    pub seq: u32,
+    pub state: State,
+    /// When it came into this state.
+    pub since: Timestamp,
+    pub received: Timestamp,
+    /// By when a unit has to be in charge.
+    pub dispatch: Timestamp,
+    /// The unit in charge, and when it was put in charge in this round.
+    pub lead: Option<String>,
+    pub dispatched: Option<Timestamp>,
+    pub co: Vec<String>,
+    pub copies: Vec<String>,
+    /// The first unit that was ever put in charge (首接负责).
+    pub first: Option<String>,
+    pub limits: Option<Limits>,
+    /// When the unit in charge took it, spoke with the caller, reported; in this round.
+    pub accepted: Option<Timestamp>,
+    pub contacted: Option<Timestamp>,
+    pub answered: Option<Timestamp>,
+    /// Returns of all rounds, and whether it may be returned once more.
+    pub returns: u32,
+    pub bound: bool,
+    /// How often it was reopened.
+    pub reopened: u32,
+    pub callback: Callback,
+    /// Tries in this round.
+    pub attempts: u32,
+    /// What the caller said last.
+    pub survey: Option<Survey>,
+    /// The highest level told in this round.
+    pub escalated: u8,
+    pub excluded: bool,
+    pub into: Option<Number>,
+    /// What it was before it was merged.
+    before: Option<State>,
+}
+
+/// Why an event that the state allows cannot happen to this case.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    #[error("the state does not allow it")]
+    State,
+    #[error("\"{unit}\" is not in charge, {lead} is")]
+    NotInCharge { unit: String, lead: String },
+    #[error("it was returned before and its unit has to keep it (art. 14)")]
+    Bound,
+    #[error("a callback is running")]
+    CallbackRunning,
+    #[error("no callback is running")]
+    NoCallback,
+    #[error("the caller was asked already, or given up")]
+    CallbackDone,
+    #[error("the next try is number {0}")]
+    Attempt(u32),
+    #[error("a reason is missing")]
+    NoReason,
+    #[error("{0} is not later than the limit that stands")]
+    NotLater(Timestamp),
+    #[error("more than {MAX_UNITS} units, or one of them twice")]
+    Units,
+    #[error("level {0} was told already")]
+    Level(u8),
+    #[error("it is left out of the assessment already")]
+    Excluded,
+}
+
+/// The event cannot happen to the case; what can is listed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{event}\" cannot happen to {}: {why}; what can: {}", .state.map_or("a ticket without a case".to_owned(), |state| format!("a case that is {state}")), legal.iter().map(|kind| kind.code()).collect::<Vec<_>>().join(", "))]
+pub struct Illegal {
+    pub event: Kind,
+    pub state: Option<State>,
+    pub why: Why,
+    pub legal: Vec<Kind>,
+}
+
+impl Case {
+    /// What the case is after `event`, which happened `at`. Before the first event there is no case.
+    pub fn after(case: Option<&Case>, event: &Event, at: Timestamp) -> Result<Case, Illegal> {
+        let Some(case) = case else {
+            return match event {
+                Event::Received { dispatch } => Ok(Case::new(*dispatch, at)),
+                _ => Err(Illegal { event: event.kind(), state: None, why: Why::State, legal: vec![Kind::Received] }),
+            };
+        };
+        match case.refuses(event) {
+            Some(why) => Err(Illegal { event: event.kind(), state: Some(case.state), why, legal: case.legal() }),
+            None => Ok(case.clone().with(event, at)),
+        }
+    }
+
+    /// The sum of a whole log.
+    pub fn of<'a>(log: impl IntoIterator<Item = (&'a Event, Timestamp)>) -> Result<Option<Case>, Illegal> {
+        log.into_iter()
+            .try_fold(None, |case: Option<Case>, (event, at)| Case::after(case.as_ref(), event, at).map(Some))
+    }
+
+    /// The events that can happen next, apart from their particulars (who, when, why).
+    pub fn legal(&self) -> Vec<Kind> {
+        let all = self.state.legal().iter().copied();
+        all.filter(|kind| self.rules_out(*kind).is_none()).collect()
+    }
+
+    /// Whether the case still waits for somebody.
+    pub fn is_open(&self) -> bool {
+        !self.state.is_final()
+    }
+
+    /// Whether `unit` works on it.
+    pub fn concerns(&self, unit: &str) -> bool {
+        self.lead.as_deref() == Some(unit) || self.co.iter().any(|co| co == unit)
+    }
+
+    fn new(dispatch: Timestamp, at: Timestamp) -> Case {
+        Case {
+            seq: 1,
+            state: State::Received,
+            since: at,
+            received: at,
+            dispatch,
+            lead: None,
+            dispatched: None,
+            co: Vec::new(),
+            copies: Vec::new(),
+            first: None,
+            limits: None,
+            accepted: None,
+            contacted: None,
+            answered: None,
+            returns: 0,
+            bound: false,
+            reopened: 0,
+            callback: Callback::None,
+            attempts: 0,
+            survey: None,
+            escalated: 0,
+            excluded: false,
+            into: None,
+            before: None,
+        }
+    }
+
+    /// What this case has against a kind of event, whatever its particulars.
+    fn rules_out(&self, kind: Kind) -> Option<Why> {
+        let running = self.callback == Callback::Running;
+        match kind {
+            _ if !self.state.legal().contains(&kind) => Some(Why::State),
+            Kind::Returned if self.bound => Some(Why::Bound),
+            Kind::CallbackBegan if self.callback == Callback::Done => Some(Why::CallbackDone),
+            // What ends a round waits for the caller's last words in it.
+            Kind::CallbackBegan | Kind::Closed | Kind::Reopened if running => Some(Why::CallbackRunning),
+            Kind::CalledBack | Kind::CallbackFailed if !running => Some(Why::NoCallback),
+            Kind::Excluded if self.excluded => Some(Why::Excluded),
+            _ => None,
+        }
+    }
+
+    /// Why `event` cannot happen.
+    fn refuses(&self, event: &Event) -> Option<Why> {
+        if let Some(why) = self.rules_out(event.kind()) {
+            return Some(why);
+        }
+        let lead = |unit: &str| match &self.lead {
+            Some(lead) if lead != unit => Some(Why::NotInCharge { unit: unit.to_owned(), lead: lead.clone() }),
+            _ => None,
+        };
+        let reason = |text: &str| text.trim().is_empty().then_some(Why::NoReason);
+        match event {
+            Event::Dispatched { unit, co, copies, why, .. } => {
+                let together: Vec<&String> = std::iter::once(unit).chain(co).collect();
+                reason(why).or_else(|| unique(&together)).or_else(|| unique(&copies.iter().collect::<Vec<_>>()))
+            }
+            Event::Accepted { unit } => lead(unit),
+            Event::Returned { unit, reason: text } => lead(unit).or_else(|| reason(text)),
+            Event::Answered { unit, text } => lead(unit).or_else(|| reason(text)),
+            Event::Contacted { unit } if self.concerns(unit) => None,
+            Event::Contacted { unit } => lead(unit),
+            Event::Whistled { lead, units, reason: text } => {
+                let together: Vec<&String> = std::iter::once(lead).chain(units).collect();
+                reason(text).or_else(|| unique(&together))
+            }
+            Event::Extended { answer, reason: text, approved } => {
+                let stands = self.limits.is_some_and(|limits| *answer <= limits.answer);
+                reason(text).or_else(|| reason(approved)).or(stands.then_some(Why::NotLater(*answer)))
+            }
+            Event::CallbackBegan { attempt } => {
+                (*attempt != self.attempts + 1).then_some(Why::Attempt(self.attempts + 1))
+            }
+            Event::CallbackFailed { attempt, .. } | Event::CalledBack { attempt, .. } => {
+                (*attempt != self.attempts).then_some(Why::Attempt(self.attempts))
+            }
+            Event::Escalated { level, why, .. } => {
+                reason(why).or((*level <= self.escalated).then_some(Why::Level(self.escalated)))
+            }
+            Event::Excluded { reason: text, approved } => reason(text).or_else(|| reason(approved)),
+            Event::Upheld { reason: text }
+            | Event::Overruled { reason: text }
+            | Event::Paused { reason: text }
+            | Event::Reopened { reason: text, .. }
+            | Event::Closed { reason: text }
+            | Event::Listed { reason: text, .. }
+            | Event::Separated { reason: text } => reason(text),
+            Event::Received { .. }
+            | Event::Told { .. }
+            | Event::Resumed { .. }
+            | Event::CallerTold { .. }
+            | Event::Commented { .. }
+            | Event::Merged { .. } => None,
+        }
+    }
+
+    /// The case with a legal event.
+    fn with(mut self, event: &Event, at: Timestamp) -> Case {
+        self.seq += 1;
+        let state = match event {
+            Event::Dispatched { unit, co, copies, limits, .. } => {
+                self.put_in_charge(unit, *limits, at);
+                self.co.clone_from(co);
+                self.copies.clone_from(copies);
+                State::Dispatched
+            }
+            Event::Accepted { .. } => {
+                self.accepted = Some(at);
+                State::Accepted
+            }
+            Event::Returned { .. } => {
+                self.returns += 1;
+                State::Review
+            }
+            Event::Upheld { .. } => {
+                self.lead = None;
+                self.co.clear();
+                self.limits = None;
+                State::Received
+            }
+            Event::Overruled { .. } => {
+                self.bound = true;
+                if self.accepted.is_some() { State::Accepted } else { State::Dispatched }
+            }
+            Event::Whistled { lead, units, .. } => {
+                let moved = self.lead.as_deref() != Some(lead);
+                self.co = units.clone();
+                self.lead = Some(lead.clone());
+                // A new lead has not taken it yet; the limits stay.
+                if moved {
+                    self.accepted = None;
+                    State::Dispatched
+                } else {
+                    self.state
+                }
+            }
+            Event::Extended { answer, .. } => {
+                if let Some(limits) = &mut self.limits {
+                    limits.answer = *answer;
+                }
+                self.state
+            }
+            Event::Contacted { .. } => {
+                self.contacted.get_or_insert(at);
+                self.state
+            }
+            Event::Paused { .. } => State::Paused,
+            Event::Resumed { limits } => {
+                self.limits = Some(*limits);
+                State::Accepted
+            }
+            Event::Answered { .. } => {
+                self.answered = Some(at);
+                State::Answered
+            }
+            Event::CallbackBegan { attempt } => {
+                (self.attempts, self.callback) = (*attempt, Callback::Running);
+                self.state
+            }
+            Event::CallbackFailed { again, .. } => {
+                self.callback = again.map_or(Callback::Done, Callback::Again);
+                self.state
+            }
+            Event::CalledBack { survey, .. } => {
+                (self.survey, self.callback) = (Some(survey.clone()), Callback::Done);
+                self.state
+            }
+            Event::Commented { text, .. } => {
+                if let Some(comment) = self.survey.as_mut().and_then(|survey| survey.comment.as_mut()) {
+                    comment.text = Some(text.clone());
+                }
+                self.state
+            }
+            Event::Reopened { unit, limits, .. } => {
+                self.put_in_charge(unit, *limits, at);
+                self.reopened += 1;
+                (self.callback, self.attempts, self.escalated) = (Callback::None, 0, 0);
+                State::Dispatched
+            }
+            Event::Closed { .. } => State::Closed,
+            Event::Listed { .. } => State::Listed,
+            Event::Merged { into } => {
+                (self.into, self.before) = (Some(*into), Some(self.state));
+                State::Merged
+            }
+            Event::Separated { .. } => {
+                self.into = None;
+                self.before.take().unwrap_or(State::Received)
+            }
+            Event::Escalated { level, .. } => {
+                self.escalated = *level;
+                self.state
+            }
+            Event::Excluded { .. } => {
+                self.excluded = true;
+                self.state
+            }
+            Event::Received { .. } | Event::Told { .. } | Event::CallerTold { .. } => self.state,
+        };
+        if state != self.state {
+            (self.state, self.since) = (state, at);
+        }
+        self
+    }
+
+    fn put_in_charge(&mut self, unit: &str, limits: Limits, at: Timestamp) {
+        self.lead = Some(unit.to_owned());
+        self.first.get_or_insert_with(|| unit.to_owned());
+        (self.dispatched, self.limits) = (Some(at), Some(limits));
+        (self.accepted, self.contacted, self.answered) = (None, None, None);
+    }
+}
+
+/// No more than may be, none twice.
+fn unique(units: &[&String]) -> Option<Why> {
+    let twice = units.iter().enumerate().any(|(i, unit)| units[..i].contains(unit));
+    (twice || units.len() > MAX_UNITS).then_some(Why::Units)
+}

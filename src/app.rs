@@ -22,6 +22,8 @@ use crate::call::task::registry::Registry;
 use crate::call::task::speak::Speaker;
 use crate::call::task::switchboard;
 use crate::call::{Desk, Programme};
+use crate::casework;
+use crate::casework::deadlines::Deadlines;
 use crate::config::{Config, proof};
 use crate::intake;
 use crate::media::{Media, Prompt};
@@ -141,6 +143,11 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let gathering = intake::task::gather::run(store.clone(), config.main.matters.clone(), stop.clone());
     others.push(("matters", tokio::spawn(gathering)));
 
+    let timetable = timetable(desk.clone(), config.main.deadlines.clone());
+    let rules = config.main.supervision.clone();
+    let supervising = casework::task::supervise::run(store.clone(), rules, timetable.clone(), stop.clone());
+    others.push(("supervision", tokio::spawn(supervising)));
+
     others.push(("peers", tokio::spawn(sip::task::peers::run(handle.clone(), stop.clone()))));
     let resolvers = config.main.sip.resolvers.clone();
     others.push(("resolver", tokio::spawn(sip::task::resolve::run(handle.clone(), resolvers, stop.clone()))));
@@ -162,6 +169,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         sip: asked,
         store: store.clone(),
         reload: reload.clone(),
+        timetable,
         zone: config.main.zone.clone(),
     };
     let serving = web::serve(listener, shown, stop.clone());
@@ -315,7 +323,6 @@ async fn join(name: &'static str, task: JoinHandle<()>) {
     }
 }
 
-/// What each line is for, by its number.
 /// What new calls are understood by just then.
 fn guide(desk: Arc<Desk>) -> Arc<dyn Fn() -> intake::task::Guide + Send + Sync> {
     Arc::new(move || {
@@ -329,6 +336,15 @@ fn guide(desk: Arc<Desk>) -> Arc<dyn Fn() -> intake::task::Guide + Send + Sync> 
     })
 }
 
+/// The limits of cases, by the calendar that new calls go by just then.
+fn timetable(desk: Arc<Desk>, config: Arc<casework::deadlines::Config>) -> casework::Timetable {
+    casework::Timetable::new(move || {
+        let calendar = desk.programme().calendar.clone();
+        Deadlines { config: config.clone(), calendar, zone: desk.zone.clone() }
+    })
+}
+
+/// What each line is for, by its number.
 fn topics(lines: &crate::ivr::Lines) -> HashMap<String, String> {
     lines.lines().iter().filter_map(|line| Some((line.number.clone(), line.topic.as_ref()?.value.clone()))).collect()
 }

@@ -24,6 +24,7 @@ use crate::call::task::switchboard;
 use crate::call::{Desk, Programme};
 use crate::casework;
 use crate::casework::deadlines::Deadlines;
+use crate::casework::task::{Current, Rulebook};
 use crate::config::{Config, proof};
 use crate::intake;
 use crate::media::{Media, Prompt};
@@ -129,6 +130,27 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let switchboard = tokio::spawn(switchboard(desk.clone(), from_sip));
 
     others.push(("backends", tokio::spawn(backend::task::run(store.clone(), backends, outbox.clone(), stop.clone()))));
+    let rules = Arc::new(Current::new(rulebook(&config)));
+    let alarms = Arc::new(Notify::new());
+    let timetable = timetable(desk.clone(), config.main.deadlines.clone());
+    let dispatcher = casework::task::dispatch::Dispatcher {
+        store: store.clone(),
+        rules: rules.clone(),
+        config: config.main.dispatch.clone(),
+        limits: limits(timetable.clone()),
+        returns: config.main.supervision.returns,
+        outbox: outbox.clone(),
+        alarms: alarms.clone(),
+    };
+    others.push(("dispatch", tokio::spawn(casework::task::dispatch::run(dispatcher, stop.clone()))));
+    let alarms = casework::task::alarm::Alarms {
+        desk: desk.clone(),
+        rules: rules.clone(),
+        config: config.main.dispatch.clone(),
+        wake: alarms,
+        recordings: config.main.state_dir.join("recordings"),
+    };
+    others.push(("alarms", tokio::spawn(casework::task::alarm::run(alarms, stop.clone()))));
     let intake = intake::task::Intake {
         store: store.clone(),
         hearing: ear(&asr, Purpose::Complaint),
@@ -143,9 +165,8 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let gathering = intake::task::gather::run(store.clone(), config.main.matters.clone(), stop.clone());
     others.push(("matters", tokio::spawn(gathering)));
 
-    let timetable = timetable(desk.clone(), config.main.deadlines.clone());
-    let rules = config.main.supervision.clone();
-    let supervising = casework::task::supervise::run(store.clone(), rules, timetable.clone(), stop.clone());
+    let supervision = config.main.supervision.clone();
+    let supervising = casework::task::supervise::run(store.clone(), supervision, timetable.clone(), stop.clone());
     others.push(("supervision", tokio::spawn(supervising)));
 
     others.push(("peers", tokio::spawn(sip::task::peers::run(handle.clone(), stop.clone()))));
@@ -154,7 +175,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let leave = CancellationToken::new();
     let registrar = tokio::spawn(sip::task::registrar::run(handle.clone(), leave.clone()));
     let (reload, asks) = mpsc::channel(RELOADS);
-    let reloader = reload::Reloader::new(&config, desk.clone());
+    let reloader = reload::Reloader::new(&config, desk.clone(), rules);
     others.push(("reload", tokio::spawn(reloader.run(config.files.clone(), folder, asks, stop.clone()))));
     let trace = handle.trace().clone();
     let asked = handle.clone();
@@ -273,12 +294,24 @@ fn checks(sip: sip::Handle, media: Media, store: Store) -> Vec<Check> {
 }
 
 /// New calls follow `config` from now on; running ones keep what they began with.
-fn replace(desk: &Desk, config: &Config) {
+fn replace(desk: &Desk, rules: &Current, config: &Config) {
     desk.sip.replace_tls(config.tls.clone());
     desk.sip.replace_trunks(config.trunks.clone());
     certificates(config);
     unproven(config);
     desk.replace(programme(config));
+    rules.replace(rulebook(config));
+}
+
+/// What tickets are dispatched by, from a checked configuration.
+pub fn rulebook(config: &Config) -> Rulebook {
+    Rulebook {
+        catalogue: config.catalogue.clone(),
+        places: config.places.clone(),
+        calendar: config.calendar.clone(),
+        units: config.units.clone(),
+        version: config.version,
+    }
 }
 
 impl Running {
@@ -342,6 +375,11 @@ fn timetable(desk: Arc<Desk>, config: Arc<casework::deadlines::Config>) -> casew
         let calendar = desk.programme().calendar.clone();
         Deadlines { config: config.clone(), calendar, zone: desk.zone.clone() }
     })
+}
+
+/// The limits of a unit that is put in charge.
+fn limits(timetable: casework::Timetable) -> casework::task::dispatch::LimitsOf {
+    Arc::new(move |ticket, now| timetable.now().limits(casework::terms(ticket), now))
 }
 
 /// What each line is for, by its number.

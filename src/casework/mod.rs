@@ -3,11 +3,14 @@
 //! Pure parts beside each other, each a file; clock, store and calls are `task`'s.
 
 pub mod deadlines;
+pub mod dispatch;
+pub mod duty;
 pub mod moves;
 pub mod shown;
 pub mod supervise;
 #[cfg(feature = "daemon")]
 pub mod task;
+pub mod units;
 
 use std::fmt;
 use std::sync::Arc;

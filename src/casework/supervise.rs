@@ -177,34 +177,19 @@ pub struct Facts<'a> {
 }
 
 impl Config {
-    /// What has to happen to the case by a rule at `now`.
-    pub fn act(&self, deadlines: &Deadlines, case: &Case, facts: Facts<'_>, now: Timestamp) -> Vec<Event> {
-        if let Some(events) = self.review(deadlines, case, facts, now) {
-            return events;
-        }
-        self.escalate(deadlines, case, facts, now).into_iter().collect()
+    /// What has to happen to the case by a rule at `now`; then it is asked again.
+    pub fn act(&self, deadlines: &Deadlines, case: &Case, facts: Facts<'_>, now: Timestamp) -> Option<Event> {
+        self.review(case).or_else(|| self.escalate(deadlines, case, facts, now))
     }
 
-    /// Returned too often: the first unit that had it keeps it, and nobody has to decide (art. 14, 首接负责).
-    fn review(&self, deadlines: &Deadlines, case: &Case, facts: Facts<'_>, now: Timestamp) -> Option<Vec<Event>> {
+    /// Returned too often: the first unit that had it keeps it, and nobody has to decide (art. 14, 首接负责). Where another
+    /// has it, dispatch gives it back to the first and tells it ([`super::dispatch::Decision::kept_by`]).
+    fn review(&self, case: &Case) -> Option<Event> {
         if case.state != State::Review || case.returns <= self.returns {
             return None;
         }
-        let first = case.first.clone()?;
-        let why = format!("返回 {} 次，首接负责（条例第十四条）", case.returns);
-        if case.lead.as_ref() == Some(&first) {
-            return Some(vec![Event::Overruled { reason: why }]);
-        }
-        let limits = deadlines.limits(facts.terms, now);
-        let again = Event::Dispatched {
-            unit: first,
-            co: Vec::new(),
-            copies: case.copies.clone(),
-            limits,
-            why: why.clone(),
-            version: String::new(),
-        };
-        Some(vec![Event::Upheld { reason: why }, again])
+        let reason = format!("退单 {} 次，首接负责（条例第十四条）", case.returns);
+        Some(if case.lead == case.first { Event::Overruled { reason } } else { Event::Upheld { reason } })
     }
 
     /// The gravest rule that the case has come to, if its level was not told in this round.

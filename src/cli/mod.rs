@@ -9,6 +9,7 @@ mod case;
 mod check;
 mod classify;
 mod demo;
+mod dispatch;
 mod emergency;
 mod eval;
 mod flow;
@@ -87,6 +88,9 @@ enum Command {
     /// Which tickets report the same.
     #[command(subcommand)]
     Matter(matter::Command),
+    /// Why a ticket went where it went, and what other rules would change.
+    #[command(subcommand)]
+    Dispatch(dispatch::Command),
     /// What waits to be sent to the backends.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -154,6 +158,7 @@ pub fn run() -> Exit {
         Command::Case(arguments) => case::run(config, &arguments),
         Command::Incident(command) => incident::run(config, &command),
         Command::Matter(command) => matter::run(config, &command),
+        Command::Dispatch(command) => dispatch::run(config, &command),
         Command::Outbox(command) => outbox::run(config, &command),
         Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Trunk(command) => trunk::run(config, &command),

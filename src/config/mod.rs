@@ -21,7 +21,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
 use crate::casework::deadlines::{self, Deadlines};
-use crate::casework::supervise;
+use crate::casework::{duty, supervise, units::Units};
 use crate::catalogue::{Catalogue, Places};
 use crate::id::VersionId;
 use crate::ivr::prove::{Limits, Strictness};
@@ -57,6 +57,8 @@ pub struct Config {
     pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
+    /// Every unit that can be put in charge.
+    pub units: Arc<Units>,
     /// `emergency.toml`.
     pub emergencies: Arc<Rules>,
     /// What is under `answers/`.
@@ -113,6 +115,7 @@ pub struct Main {
     pub matters: matter::Config,
     pub deadlines: Arc<deadlines::Config>,
     pub supervision: supervise::Config,
+    pub dispatch: duty::Config,
     pub log: observe::Config,
     /// What is asked of flows.
     pub check: Limits,
@@ -224,6 +227,7 @@ fn read(
         flows.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
     let mut catalogue = Catalogue::read(&folder::all(followed, "catalogue", "toml", faults), faults);
     let places = Places::read(&folder::all(followed, "places", "toml", faults), faults);
+    let units = Units::read(&folder::any(followed, "units", "toml", faults), &catalogue, &places, faults);
     let lines = lines?;
     across::followed(&lines, &flows, faults);
     let rules = folder::one(followed, "emergency.toml", faults).map(|source| Rules::read(&source, faults));
@@ -234,6 +238,7 @@ fn read(
     across::targets(&flows, &rules, &trunks, faults);
     let Spoken { prompts, texts, voices } = spoken::prompts(followed, &lines, &flows, &rules, faults);
     let main = main?;
+    across::units(&units, &trunks, &main.backends, &texts, faults);
     main.classify.join(&mut catalogue);
     let calendar = Arc::new(calendar);
     let (deadlines, zone) = (main.deadlines.clone(), main.zone.clone());
@@ -261,6 +266,7 @@ fn read(
         calendar,
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
+        units: Arc::new(units),
         emergencies: rules,
         answers: Arc::new(answers),
         prompts,
@@ -297,6 +303,7 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         matters: section("matters")?.read(matter::Config::read),
         deadlines: Arc::new(section("deadlines")?.read(deadlines::Config::read)),
         supervision: section("supervision")?.read(supervise::Config::read),
+        dispatch: section("dispatch")?.read(duty::Config::read),
         log: section("log")?.read(observe::Config::read),
         check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),

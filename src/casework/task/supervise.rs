@@ -68,19 +68,18 @@ impl Rules {
         let deadlines = self.timetable.now();
         let repeats = self.repeats(&ticket).await?;
         let facts = Facts { terms: terms(&ticket), repeats };
-        let events = self.config.act(&deadlines, case, facts, now);
-        if events.is_empty() {
+        let Some(event) = self.config.act(&deadlines, case, facts, now) else {
             let next = self.config.next_look(&deadlines, case, facts, now);
             self.store.set_case_due(number, case.seq, next).await?;
             return Ok(());
-        }
-        for event in &events {
-            count(number, event);
-        }
-        let events = events.into_iter().map(|event| (By::rule(rule(&event)), event)).collect();
-        match self.store.case_happen_all(number, events, now).await {
+        };
+        match self.store.case_happens(number, By::rule(rule(&event)), event.clone(), now).await {
+            Ok(_) => {
+                count(number, &event);
+                Ok(())
+            }
             // Somebody was quicker; the case is due again by what they did.
-            Ok(_) | Err(Error::Move(_)) => Ok(()),
+            Err(Error::Move(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -80,6 +80,8 @@ pub async fn file(
         text: heard.text.clone(),
         error: None,
     };
+    let meaning = meaning(catalogue, places, text.as_deref().unwrap_or_default(), &hint);
+    let urgency = meaning.urgency.parse().unwrap_or_default();
     let filing = Filing {
         call: matter.call,
         line: matter.line.clone(),
@@ -89,10 +91,10 @@ pub async fn file(
         how: matter.how,
         segments: matter.heard.iter().map(segment).collect(),
         text_state: if pending { Text::Pending } else { Text::Whole },
-        meaning: meaning(catalogue, places, text.as_deref().unwrap_or_default(), &hint),
+        dispatch: catalogue.limit().map(|limit| limit.dispatch_by(urgency, &meaning.category, now)),
+        meaning,
         text,
         hints: write_hint(&hint),
-        dispatch: None,
     };
     Ok(store.file(filing, now).await?)
 }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod call;
+mod case;
 mod check;
 mod classify;
 mod demo;
@@ -79,6 +80,8 @@ enum Command {
     /// Tickets in the store.
     #[command(subcommand)]
     Ticket(ticket::Command),
+    /// What becomes of a ticket: its state, limits and log; what a unit or the desk does with it.
+    Case(case::Arguments),
     /// Known incidents: callers from there hear of them first.
     #[command(subcommand)]
     Incident(incident::Command),
@@ -152,6 +155,7 @@ pub fn run() -> Exit {
         Command::Demo(arguments) => demo::run(config, &arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),
+        Command::Case(arguments) => case::run(config, &arguments),
         Command::Incident(command) => incident::run(config, &command),
         Command::Matter(command) => matter::run(config, &command),
         Command::Dispatch(command) => dispatch::run(config, &command),

@@ -131,3 +131,25 @@ async fn a_failed_filing_is_made_good_by_the_next() {
         }
     }
 }
+
+/// By when a unit has to be in charge stands in the case's first line.
+#[tokio::test]
+async fn the_limit_for_dispatch_goes_by_what_was_understood() {
+    #[derive(Debug)]
+    struct Hours;
+    impl crate::catalogue::limit::DispatchLimit for Hours {
+        fn dispatch_by(&self, urgency: crate::catalogue::Urgency, _: &[String; 3], now: Timestamp) -> Timestamp {
+            let hours = if urgency == crate::catalogue::Urgency::Urgent { 1 } else { 24 };
+            now + jiff::SignedDuration::from_hours(hours)
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), &[]).await;
+    let mut catalogue = Catalogue::default();
+    catalogue.set_limit(std::sync::Arc::new(Hours));
+    let now = at("2026-11-24T01:01:00Z");
+    let urgent = Matter { urgency: Some("urgent".into()), ..matter(&[Some("一")]) };
+    let number = file(&store, &catalogue, &Places::default(), &urgent, now).await.expect("filed").number;
+    let case = store.case(number).await.expect("read").expect("a case");
+    assert_eq!(case.dispatch, at("2026-11-24T02:01:00Z"));
+}

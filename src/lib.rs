@@ -21,6 +21,8 @@
 //!    off, [`intake`] files at the next start; it also completes tickets whose text was pending.
 //! 8. [`matter`] says which earlier reports the ticket is like; [`intake`] puts them together, beside the calls.
 //! 9. [`backend`] drains the outbox to the plugged systems, again and again until each has taken it.
+//! 10. [`casework`] follows what is done about it: [`casework::scores`] counts what callers say of it when they are asked,
+//!     [`casework::trends`] finds what should be looked at before more of them call.
 //!
 //! [`app`] puts all this together from a checked [`config`]; [`observe`] and [`web`] show how it fares; [`cli`] is the
 //! command line. Dependencies point down this list of modules only; `tests/layers.rs` says so.
@@ -57,6 +59,8 @@ pub mod backend;
 pub mod filing;
 
 pub mod call;
+
+pub mod casework;
 
 #[cfg(feature = "daemon")]
 pub mod intake;

@@ -20,6 +20,7 @@ use std::time::SystemTime;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
+use crate::casework::{scores, trends};
 use crate::catalogue::{Catalogue, Places};
 use crate::id::VersionId;
 use crate::ivr::prove::{Limits, Strictness};
@@ -109,6 +110,8 @@ pub struct Main {
     pub web: web::Config,
     pub reload: reload::Reload,
     pub matters: matter::Config,
+    pub assessment: scores::Config,
+    pub trends: trends::Config,
     pub log: observe::Config,
     /// What is asked of flows.
     pub check: Limits,
@@ -279,6 +282,8 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         web: section("web")?.read(web::Config::read),
         reload: section("reload")?.read(reload::Reload::read),
         matters: section("matters")?.read(matter::Config::read),
+        assessment: section("assessment")?.read(scores::Config::read),
+        trends: section("trends")?.read(trends::Config::read),
         log: section("log")?.read(observe::Config::read),
         check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),

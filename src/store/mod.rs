@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::written::Table;
 
+mod assessed;
 mod ballast;
 mod calls;
 mod cases;
@@ -44,6 +45,7 @@ pub(crate) mod planted;
 mod tests;
 
 pub use cases::DISPATCH_WITHIN;
+pub use assessed::Assessed;
 pub use corrections::{Corrected, Correction};
 pub use error::Error;
 pub use heard::{Hearing, Transcribed};

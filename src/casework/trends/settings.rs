@@ -1,4 +1,4 @@
-//! `[assessment.trends]` of jiesu.toml.
+//! `[trends]` of jiesu.toml.
 
 use crate::written::Table;
 

@@ -1,5 +1,11 @@
-//! What happens to a ticket after it was filed: who is in charge, by when, who is called back, what it says of those in
-//! charge. The rules are pure; clock, store and calls are in `task` files only.
+//! What becomes of a ticket after it was filed: who is in charge (派单), by when, who is called, what it counts for.
+//!
+//! Pure parts beside each other, each a file; clock, store and calls are `task`'s.
 
+pub mod dispatch;
+pub mod duty;
 pub mod scores;
+#[cfg(feature = "daemon")]
+pub mod task;
 pub mod trends;
+pub mod units;

@@ -8,6 +8,7 @@ mod call;
 mod check;
 mod classify;
 mod demo;
+mod dispatch;
 mod emergency;
 mod eval;
 mod flow;
@@ -86,6 +87,9 @@ enum Command {
     /// Which tickets report the same.
     #[command(subcommand)]
     Matter(matter::Command),
+    /// Why a ticket went where it went, and what other rules would change.
+    #[command(subcommand)]
+    Dispatch(dispatch::Command),
     /// How units are judged by what callers say: the three rates, the composite, classes; export and recount.
     Scores(scores::Arguments),
     /// Candidates for joint handling or another rule: rising categories, busy streets, matters that return.
@@ -156,6 +160,7 @@ pub fn run() -> Exit {
         Command::Ticket(command) => ticket::run(config, &command),
         Command::Incident(command) => incident::run(config, &command),
         Command::Matter(command) => matter::run(config, &command),
+        Command::Dispatch(command) => dispatch::run(config, &command),
         Command::Scores(arguments) => scores::run(config, &arguments),
         Command::Trends(arguments) => trends::run(config, &arguments),
         Command::Outbox(command) => outbox::run(config, &command),

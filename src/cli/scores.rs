@@ -149,7 +149,7 @@ pub fn run(folder: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
 
 async fn show(config: &Config, arguments: &Arguments) -> anyhow::Result<Exit> {
     let windows = arguments.period.windows(config)?;
-    let roll = Roll::of(&config.places);
+    let roll = Roll::of(&config.places, &config.units);
     let settings = &config.main.assessment;
     let mut figures = Figures::new(&windows);
     let found = each(config, &windows, |ticket| {

@@ -47,7 +47,7 @@ pub fn run(folder: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
         let settings = &config.main.trends;
         let now = arguments.at.unwrap_or_else(Timestamp::now);
         let from = now.checked_sub(SignedDuration::from_hours(7 * 24 * settings.weeks as i64))?;
-        let roll = Roll::of(&config.places);
+        let roll = Roll::of(&config.places, &config.units);
         let streets: Vec<String> =
             roll.iter().filter(|unit| unit.sort == Sort::Street).map(|unit| unit.code.clone()).collect();
         let mut all = Vec::new();

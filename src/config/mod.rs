@@ -20,7 +20,7 @@ use std::time::SystemTime;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
-use crate::casework::{scores, trends};
+use crate::casework::{duty, scores, trends, units::Units};
 use crate::catalogue::{Catalogue, Places};
 use crate::id::VersionId;
 use crate::ivr::prove::{Limits, Strictness};
@@ -56,6 +56,8 @@ pub struct Config {
     pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
+    /// Every unit that can be put in charge.
+    pub units: Arc<Units>,
     /// `emergency.toml`.
     pub emergencies: Arc<Rules>,
     /// What is under `answers/`.
@@ -110,6 +112,7 @@ pub struct Main {
     pub web: web::Config,
     pub reload: reload::Reload,
     pub matters: matter::Config,
+    pub dispatch: duty::Config,
     pub assessment: scores::Config,
     pub trends: trends::Config,
     pub log: observe::Config,
@@ -213,6 +216,7 @@ fn read(
         flows.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
     let mut catalogue = Catalogue::read(&folder::all(followed, "catalogue", "toml", faults), faults);
     let places = Places::read(&folder::all(followed, "places", "toml", faults), faults);
+    let units = Units::read(&folder::any(followed, "units", "toml", faults), &catalogue, &places, faults);
     let lines = lines?;
     across::followed(&lines, &flows, faults);
     let rules = folder::one(followed, "emergency.toml", faults).map(|source| Rules::read(&source, faults));
@@ -223,6 +227,7 @@ fn read(
     across::targets(&flows, &rules, &trunks, faults);
     let Spoken { prompts, texts, voices } = spoken::prompts(followed, &lines, &flows, &rules, faults);
     let main = main?;
+    across::units(&units, &trunks, &main.backends, &texts, faults);
     main.classify.join(&mut catalogue);
     let calendar = Arc::new(calendar);
     let limits = Limits { flows: strictness.unwrap_or(main.check.flows), ..main.check.clone() };
@@ -248,6 +253,7 @@ fn read(
         calendar,
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
+        units: Arc::new(units),
         emergencies: rules,
         answers: Arc::new(answers),
         prompts,
@@ -282,6 +288,7 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         web: section("web")?.read(web::Config::read),
         reload: section("reload")?.read(reload::Reload::read),
         matters: section("matters")?.read(matter::Config::read),
+        dispatch: section("dispatch")?.read(duty::Config::read),
         assessment: section("assessment")?.read(scores::Config::read),
         trends: section("trends")?.read(trends::Config::read),
         log: section("log")?.read(observe::Config::read),

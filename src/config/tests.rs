@@ -72,8 +72,8 @@ fn the_defaults_that_are_shown_are_the_defaults() {
         format!("{:?}", (&full.asr, &full.tts, &full.store))
     );
     assert_eq!(
-        format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.check, &bare.state_dir)),
-        format!("{:?}", (&full.web, &full.log, &full.reload, &full.check, &full.state_dir))
+        format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.check, &bare.state_dir, &bare.dispatch)),
+        format!("{:?}", (&full.web, &full.log, &full.reload, &full.check, &full.state_dir, &full.dispatch))
     );
     let retries = |main: &Main| main.backends.iter().map(|b| (b.kind.clone(), b.retry, b.at_once)).collect::<Vec<_>>();
     assert_eq!(retries(&bare), retries(&full));

@@ -7,6 +7,7 @@ mod acceptance;
 mod answers;
 mod codecs;
 mod dialogs;
+mod dispatch;
 mod drawn;
 mod drawn_load;
 mod drawn_texts;

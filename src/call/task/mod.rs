@@ -34,6 +34,7 @@ pub mod early;
 pub mod incident;
 pub mod invitation;
 pub mod originate;
+pub mod reach;
 pub mod refer;
 mod refusals;
 pub mod registry;

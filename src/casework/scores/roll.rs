@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::By;
+use crate::casework::units::{Kind, Units};
 use crate::catalogue::{Level, Places};
 
 /// What kind of unit one is.
@@ -43,20 +44,29 @@ pub struct Facts {
 }
 
 impl Roll {
-    /// Streets and districts go by the codes of their areas (`config/places`).
-    pub fn of(places: &Places) -> Roll {
-        places
-            .areas()
-            .map(|area| Unit {
-                code: area.code.clone(),
-                name: area.name.clone(),
-                sort: match area.level {
-                    Level::Street => Sort::Street,
-                    Level::District => Sort::District,
-                },
-                district: Some(places.area(area.district).code.clone()),
-            })
-            .collect()
+    /// Streets and districts go by the codes of their areas (`config/places`), also where a unit of another code works for
+    /// them; everybody else as `config/units` and the catalogue call them.
+    pub fn of(places: &Places, units: &Units) -> Roll {
+        let offices = units.iter().map(|office| Unit {
+            code: office.code.clone(),
+            name: office.name.clone(),
+            sort: match office.kind {
+                Kind::Street => Sort::Street,
+                Kind::District => Sort::District,
+                Kind::Desk | Kind::Department | Kind::Enterprise => Sort::Department,
+            },
+            district: office.district.clone(),
+        });
+        let areas = places.areas().map(|area| Unit {
+            code: area.code.clone(),
+            name: area.name.clone(),
+            sort: match area.level {
+                Level::Street => Sort::Street,
+                Level::District => Sort::District,
+            },
+            district: Some(places.area(area.district).code.clone()),
+        });
+        offices.chain(areas).collect()
     }
 
     pub fn get(&self, code: &str) -> Option<&Unit> {

@@ -58,7 +58,7 @@ pub(super) async fn text(config: &Config, windows: &Windows) -> anyhow::Result<O
 }
 
 async fn write(config: &Config, windows: &Windows, out: &mut impl Write) -> anyhow::Result<bool> {
-    for unit in Roll::of(&config.places).iter() {
+    for unit in Roll::of(&config.places, &config.units).iter() {
         writeln!(out, "{}", as_json(&Line::Unit(unit.clone()))?)?;
     }
     each(config, windows, |ticket| {

@@ -401,4 +401,6 @@ impl Correct {
 }
 
 #[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod tests;

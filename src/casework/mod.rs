@@ -6,10 +6,12 @@ pub mod deadlines;
 pub mod dispatch;
 pub mod duty;
 pub mod moves;
+pub mod scores;
 pub mod shown;
 pub mod supervise;
 #[cfg(feature = "daemon")]
 pub mod task;
+pub mod trends;
 pub mod units;
 
 use std::fmt;

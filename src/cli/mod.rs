@@ -23,11 +23,13 @@ mod prompts;
 mod reload;
 mod replay;
 mod said;
+mod scores;
 mod serve;
 mod stored;
 mod ticket;
 mod trace;
 mod transcribe;
+mod trends;
 mod trunk;
 mod version;
 mod worker;
@@ -91,6 +93,10 @@ enum Command {
     /// Why a ticket went where it went, and what other rules would change.
     #[command(subcommand)]
     Dispatch(dispatch::Command),
+    /// How units are judged by what callers say: the three rates, the composite, classes; export and recount.
+    Scores(scores::Arguments),
+    /// Candidates for joint handling or another rule: rising categories, busy streets, matters that return.
+    Trends(trends::Arguments),
     /// What waits to be sent to the backends.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -159,6 +165,8 @@ pub fn run() -> Exit {
         Command::Incident(command) => incident::run(config, &command),
         Command::Matter(command) => matter::run(config, &command),
         Command::Dispatch(command) => dispatch::run(config, &command),
+        Command::Scores(arguments) => scores::run(config, &arguments),
+        Command::Trends(arguments) => trends::run(config, &arguments),
         Command::Outbox(command) => outbox::run(config, &command),
         Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Trunk(command) => trunk::run(config, &command),

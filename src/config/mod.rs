@@ -21,7 +21,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
 use crate::casework::deadlines::{self, Deadlines};
-use crate::casework::{duty, supervise, units::Units};
+use crate::casework::{duty, scores, supervise, trends, units::Units};
 use crate::catalogue::{Catalogue, Places};
 use crate::id::VersionId;
 use crate::ivr::prove::{Limits, Strictness};
@@ -116,6 +116,8 @@ pub struct Main {
     pub deadlines: Arc<deadlines::Config>,
     pub supervision: supervise::Config,
     pub dispatch: duty::Config,
+    pub assessment: scores::Config,
+    pub trends: trends::Config,
     pub log: observe::Config,
     /// What is asked of flows.
     pub check: Limits,
@@ -304,6 +306,8 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         deadlines: Arc::new(section("deadlines")?.read(deadlines::Config::read)),
         supervision: section("supervision")?.read(supervise::Config::read),
         dispatch: section("dispatch")?.read(duty::Config::read),
+        assessment: section("assessment")?.read(scores::Config::read),
+        trends: section("trends")?.read(trends::Config::read),
         log: section("log")?.read(observe::Config::read),
         check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),

@@ -25,6 +25,7 @@ mod lines;
 mod manners;
 mod overheard;
 mod peers;
+mod place;
 mod reload;
 mod sipp;
 mod soak;

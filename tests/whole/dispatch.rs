@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::house::baresip::Phone;
-use crate::house::{Daemon, Plan, draw, has, in_own_network, jiesu, pause, root, skip};
+use crate::house::{Daemon, Plan, draw, has, in_own_network, jiesu, pause, skip};
 
 /// Whoever presses 2, 1, 1, 1 reports a burst pipe.
 const BURST_PIPE: &str = "2@1s,1@3s,1@5s,1@7s";
@@ -83,7 +83,10 @@ fn an_urgent_ticket_rings_until_a_person_takes_it() {
     if !in_own_network("dispatch::an_urgent_ticket_rings_until_a_person_takes_it") {
         return;
     }
-    let mic = root().join("config/prompts/one-moment.wav");
+    // baresip reads 16-bit samples only.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mic = folder.path().join("mic.wav");
+    fs::write(&mic, jiesu::audio::wav::bytes(&vec![0; 8000 * 120], 8000)).expect("write");
     // The first one is switched on and rings; nobody is there.
     let mut first = Phone::start("first", &mic, 5061, ";answermode=manual");
     let mut second = Phone::start("second", &mic, 5071, ";answermode=auto");

@@ -3,6 +3,7 @@
 pub mod alarm;
 mod alarm_call;
 pub mod dispatch;
+pub mod supervise;
 
 use std::sync::{Arc, RwLock};
 

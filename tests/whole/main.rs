@@ -5,6 +5,7 @@ mod house;
 
 mod acceptance;
 mod answers;
+mod case;
 mod codecs;
 mod dialogs;
 mod dispatch;
@@ -24,6 +25,7 @@ mod lines;
 mod manners;
 mod overheard;
 mod peers;
+mod place;
 mod reload;
 mod sipp;
 mod soak;

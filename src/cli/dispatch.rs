@@ -82,7 +82,7 @@ async fn explain(config: &Config, number: Number, json: bool) -> anyhow::Result<
         });
         return say(&format!("{}\n", as_json(&value)?));
     }
-    say(&tame(&page(&ticket, &decision, &rulebook, (&log, &calls), &config.main.zone)))
+    say(&page(&ticket, &decision, &rulebook, (&log, &calls), &config.main.zone))
 }
 
 fn shown(decision: &Decision) -> Value {
@@ -103,7 +103,7 @@ fn page(
 ) -> String {
     let mut out = String::new();
     let mut line = |text: String| {
-        out.push_str(&text);
+        out.push_str(&tame(&text));
         out.push('\n');
     };
     line(format!("{}  {}  {}  {}", ticket.number, ticket.category.join("/"), ticket.kind, ticket.urgency));
@@ -193,14 +193,14 @@ impl Replay {
         } else {
             for Change { ticket, before, after } in changes {
                 let (opened, category) = (time(ticket.opened, zone), ticket.category.join("/"));
-                writeln!(out, "{}  {opened}  {category}: {before} -> {}", ticket.number, after.lead.code)?;
+                let line = format!("{}  {opened}  {category}: {before} -> {}", ticket.number, after.lead.code);
+                writeln!(out, "{}", tame(&line))?;
                 let step = after.why.iter().rfind(|step| step.at.is_some()).or(after.why.last());
                 if let Some(step) = step {
-                    writeln!(out, "    {step}")?;
+                    writeln!(out, "    {}", tame(&step.to_string()))?;
                 }
             }
             writeln!(out, "{count} tickets, {} would go to somebody else", changes.len())?;
-            out = tame(&out);
         }
         say(&out)?;
         Ok(if changes.is_empty() { Exit::Done } else { Exit::No })

@@ -30,8 +30,8 @@ use super::{Current, Rulebook};
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Alarms read at a time.
 const PAGE: u32 = 256;
-/// Until a ticket has its unit, or its review is over.
-const UNDECIDED: Duration = Duration::from_secs(2);
+/// Between tries to write something down.
+const STORE_TROUBLE: Duration = Duration::from_secs(2);
 /// A ticket that is not urgent waits for its unit's hours.
 const CLOSED: Duration = Duration::from_secs(5 * 60);
 
@@ -50,6 +50,8 @@ pub struct Alarms {
 enum Plan {
     /// Call this telephone.
     Call(Box<Errand>),
+    /// Nobody is in charge at present.
+    Later,
     Wait(Duration),
     End,
 }
@@ -113,6 +115,7 @@ impl Alarms {
         let store = &self.desk.store;
         let done = match self.look(row, now).await {
             Ok(Plan::Call(errand)) => return Some(errand),
+            Ok(Plan::Later) => Ok(()),
             Ok(Plan::Wait(wait)) => store.put_alarm_off(row.ticket, row.step, now + wait).await,
             Ok(Plan::End) => store.end_alarm(row.ticket, now).await,
             Err(error) => Err(error),
@@ -130,7 +133,8 @@ impl Alarms {
         };
         match case.state {
             State::Dispatched => {}
-            State::Received | State::Review => return Ok(Plan::Wait(UNDECIDED)),
+            // Stays due: whoever puts a unit in charge wakes us.
+            State::Received | State::Review => return Ok(Plan::Later),
             _ => return Ok(Plan::End),
         }
         let rulebook = self.rules.get();
@@ -191,7 +195,7 @@ impl Alarms {
             Ok(id) => id,
             Err(error) => {
                 tracing::error!(%ticket, %error, "nobody is called before it is written that they are");
-                tokio::time::sleep(UNDECIDED).await;
+                tokio::time::sleep(STORE_TROUBLE).await;
                 return (ticket, number);
             }
         };
@@ -212,7 +216,7 @@ impl Alarms {
         // What was decided is in the case's log already.
         if let Err(error) = store.duty_called((ticket, id), ended.code(), step, Timestamp::now() + rest).await {
             tracing::error!(%ticket, %error, "what came of a call to a duty telephone is not written down");
-            tokio::time::sleep(UNDECIDED).await;
+            tokio::time::sleep(STORE_TROUBLE).await;
         }
         (ticket, number)
     }

@@ -48,13 +48,14 @@ pub struct Dispatcher {
 pub async fn run(dispatcher: Dispatcher, stop: CancellationToken) {
     loop {
         dispatcher.all(Timestamp::now()).await;
+        // Also where nothing was dispatched: a ticket that has its unit may have become urgent. Not before: an alarm of a
+        // ticket without a unit calls nobody.
+        dispatcher.alarms.notify_one();
         tokio::select! {
             () = stop.cancelled() => return,
             () = dispatcher.store.news() => {}
             () = tokio::time::sleep(LOOK_AGAIN) => {}
         }
-        // Also where nothing is dispatched: a ticket that has its unit may have become urgent.
-        dispatcher.alarms.notify_one();
     }
 }
 
@@ -144,7 +145,6 @@ impl Dispatcher {
         metrics::histogram!("jiesu_dispatch_seconds").record(after.as_secs_f64());
         tracing::info!(ticket = %number, unit = lead.code, name = lead.name, channel = %lead.channel, "dispatched");
         self.outbox.notify_one();
-        self.alarms.notify_one();
         Ok(())
     }
 

@@ -209,6 +209,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<Timestamp>,
     },
+    /// Somebody answered and is being asked: first empty, before the first word is spoken, then what they said so far.
+    /// So a crash loses no answer, and nobody is asked twice.
+    Asked { attempt: u32, survey: Survey },
     /// Somebody was asked.
     CalledBack { attempt: u32, survey: Survey },
     /// The words of a comment, which was recorded before it was understood.
@@ -248,6 +251,7 @@ impl Event {
             Event::CallerTold { .. } => Kind::CallerTold,
             Event::CallbackBegan { .. } => Kind::CallbackBegan,
             Event::CallbackFailed { .. } => Kind::CallbackFailed,
+            Event::Asked { .. } => Kind::Asked,
             Event::CalledBack { .. } => Kind::CalledBack,
             Event::Commented { .. } => Kind::Commented,
             Event::Reopened { .. } => Kind::Reopened,
@@ -280,6 +284,7 @@ pub enum Kind {
     CallerTold,
     CallbackBegan,
     CallbackFailed,
+    Asked,
     CalledBack,
     Commented,
     Reopened,
@@ -292,7 +297,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 25] = [
+    pub const ALL: [Kind; 26] = [
         Kind::Received,
         Kind::Dispatched,
         Kind::Told,
@@ -309,6 +314,7 @@ impl Kind {
         Kind::CallerTold,
         Kind::CallbackBegan,
         Kind::CallbackFailed,
+        Kind::Asked,
         Kind::CalledBack,
         Kind::Commented,
         Kind::Reopened,
@@ -339,6 +345,7 @@ impl Kind {
             Kind::CallerTold => "caller_told",
             Kind::CallbackBegan => "callback_began",
             Kind::CallbackFailed => "callback_failed",
+            Kind::Asked => "asked",
             Kind::CalledBack => "called_back",
             Kind::Commented => "commented",
             Kind::Reopened => "reopened",

@@ -98,6 +98,7 @@ impl State {
                 CallerTold,
                 CallbackBegan,
                 CallbackFailed,
+                Asked,
                 CalledBack,
                 Commented,
                 Merged,
@@ -115,6 +116,7 @@ impl State {
                 CallerTold,
                 CallbackBegan,
                 CallbackFailed,
+                Asked,
                 CalledBack,
                 Commented,
                 Listed,
@@ -129,6 +131,7 @@ impl State {
                 Answered,
                 CallerTold,
                 CallbackFailed,
+                Asked,
                 CalledBack,
                 Commented,
                 Listed,
@@ -142,6 +145,7 @@ impl State {
                 Overruled,
                 CallerTold,
                 CallbackFailed,
+                Asked,
                 CalledBack,
                 Commented,
                 Merged,
@@ -154,6 +158,7 @@ impl State {
                 CallerTold,
                 CallbackBegan,
                 CallbackFailed,
+                Asked,
                 CalledBack,
                 Commented,
                 Reopened,
@@ -170,6 +175,7 @@ impl State {
                 Answered,
                 CallerTold,
                 CallbackFailed,
+                Asked,
                 CalledBack,
                 Commented,
                 Reopened,
@@ -177,7 +183,7 @@ impl State {
                 Escalated,
                 Excluded,
             ],
-            State::Merged => &[Told, CallerTold, CallbackFailed, CalledBack, Commented, Separated, Excluded],
+            State::Merged => &[Told, CallerTold, CallbackFailed, Asked, CalledBack, Commented, Separated, Excluded],
         }
     }
 }
@@ -240,6 +246,8 @@ pub struct Case {
     pub callback: Callback,
     /// Tries in this round.
     pub attempts: u32,
+    /// What the caller has said so far in the callback that is running; `None` until somebody answers.
+    pub asked: Option<Survey>,
     /// What the caller said last.
     pub survey: Option<Survey>,
     /// The highest level told in this round.
@@ -347,6 +355,7 @@ impl Case {
             reopened: 0,
             callback: Callback::None,
             attempts: 0,
+            asked: None,
             survey: None,
             escalated: 0,
             excluded: false,
@@ -364,7 +373,7 @@ impl Case {
             Kind::CallbackBegan if self.callback == Callback::Done => Some(Why::CallbackDone),
             // What ends a round waits for the caller's last words in it.
             Kind::CallbackBegan | Kind::Closed | Kind::Reopened if running => Some(Why::CallbackRunning),
-            Kind::CalledBack | Kind::CallbackFailed if !running => Some(Why::NoCallback),
+            Kind::Asked | Kind::CalledBack | Kind::CallbackFailed if !running => Some(Why::NoCallback),
             Kind::Excluded if self.excluded => Some(Why::Excluded),
             _ => None,
         }
@@ -401,9 +410,9 @@ impl Case {
             Event::CallbackBegan { attempt } => {
                 (*attempt != self.attempts + 1).then_some(Why::Attempt(self.attempts + 1))
             }
-            Event::CallbackFailed { attempt, .. } | Event::CalledBack { attempt, .. } => {
-                (*attempt != self.attempts).then_some(Why::Attempt(self.attempts))
-            }
+            Event::CallbackFailed { attempt, .. }
+            | Event::Asked { attempt, .. }
+            | Event::CalledBack { attempt, .. } => (*attempt != self.attempts).then_some(Why::Attempt(self.attempts)),
             Event::Escalated { level, why, .. } => {
                 reason(why).or((*level <= self.escalated).then_some(Why::Level(self.escalated)))
             }
@@ -481,18 +490,28 @@ impl Case {
             }
             Event::Answered { .. } => {
                 self.answered = Some(at);
+                // Asked at the limit, before there was an answer: whoever did not call it solved is asked about this one.
+                let solved = self.survey.as_ref().is_some_and(|survey| survey.solved == Some(true));
+                if self.callback == Callback::Done && !solved {
+                    (self.callback, self.attempts) = (Callback::None, 0);
+                }
                 State::Answered
             }
             Event::CallbackBegan { attempt } => {
-                (self.attempts, self.callback) = (*attempt, Callback::Running);
+                (self.attempts, self.callback, self.asked) = (*attempt, Callback::Running, None);
+                self.state
+            }
+            Event::Asked { survey, .. } => {
+                self.asked = Some(survey.clone());
                 self.state
             }
             Event::CallbackFailed { again, .. } => {
+                self.asked = None;
                 self.callback = again.map_or(Callback::Done, Callback::Again);
                 self.state
             }
             Event::CalledBack { survey, .. } => {
-                (self.survey, self.callback) = (Some(survey.clone()), Callback::Done);
+                (self.survey, self.callback, self.asked) = (Some(survey.clone()), Callback::Done, None);
                 self.state
             }
             Event::Commented { text, .. } => {

@@ -92,6 +92,7 @@ pub async fn file(
         meaning: meaning(catalogue, places, text.as_deref().unwrap_or_default(), &hint),
         text,
         hints: write_hint(&hint),
+        dispatch: None,
     };
     Ok(store.file(filing, now).await?)
 }

@@ -3,7 +3,7 @@
 //! Owns the database (SQLite, WAL, `synchronous=FULL`) and its row types. One connection writes, in group commits
 //! (`writer`); a few read. An answer means that the row is on the disk. Every write may be repeated: a call is
 //! unique by its id, a ticket by its call, a delivery by its backend and key. Refuses illegal moves of a ticket
-//! (`ticket::Standing`). Knows nothing of what words mean (`classify`) nor of who is told (`backend`).
+//! (`ticket::Standing`, `ticket::case`). Knows nothing of what words mean (`classify`) nor of who is told (`backend`).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ use crate::written::Table;
 
 mod ballast;
 mod calls;
+mod cases;
 mod corrections;
 mod error;
 mod heard;
@@ -42,6 +43,7 @@ pub(crate) mod planted;
 #[cfg(test)]
 mod tests;
 
+pub use cases::DISPATCH_WITHIN;
 pub use corrections::{Corrected, Correction};
 pub use error::Error;
 pub use heard::{Hearing, Transcribed};

@@ -101,6 +101,8 @@ pub struct Filing {
     pub meaning: Meaning,
     /// What the flow knew besides the words (topic, category, kind, urgency): kept for classifying again. JSON.
     pub hints: serde_json::Value,
+    /// By when a unit has to be in charge; `None`: [`super::DISPATCH_WITHIN`] from now.
+    pub dispatch: Option<Timestamp>,
 }
 
 /// The number that a call's ticket has.

@@ -7,8 +7,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
-    Error, EventRow, Failure, Filed, Filing, Hearing, Meaning, Place, Recording, Store, TextRow, Ticket, Write, calls,
-    heard, incidents, known, millis, outbox, time,
+    DISPATCH_WITHIN, Error, EventRow, Failure, Filed, Filing, Hearing, Meaning, Place, Recording, Store, TextRow,
+    Ticket, Write, calls, cases, heard, incidents, known, millis, outbox, time,
 };
 use crate::asr::Word;
 use crate::catalogue::Urgency;
@@ -332,6 +332,8 @@ impl Write for File {
         let standing = Standing::after(None, &event).map_err(Error::from)?;
         self.put_ticket(db, number, standing).await?;
         incidents::link(db, filing.call, number).await?;
+        let dispatch = filing.dispatch.unwrap_or(self.now + DISPATCH_WITHIN);
+        cases::begin(db, number, dispatch, self.now).await?;
         let seq = add_event(db, number, &event, self.now).await?;
         tell(db, &self.store, number, "created", seq, self.now).await?;
         Ok(Filed { number, fresh: true })

@@ -22,6 +22,7 @@ use crate::call::task::registry::Registry;
 use crate::call::task::speak::Speaker;
 use crate::call::task::switchboard;
 use crate::call::{Desk, Programme};
+use crate::casework;
 use crate::config::{Config, proof};
 use crate::intake;
 use crate::media::{Media, Prompt};
@@ -141,6 +142,15 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let gathering = intake::task::gather::run(store.clone(), config.main.matters.clone(), stop.clone());
     others.push(("matters", tokio::spawn(gathering)));
 
+    let callbacks = casework::task::callback::Callbacks {
+        desk: desk.clone(),
+        config: Arc::new(config.main.callback.clone()),
+        limits: Arc::new(|ticket, now| casework::callback::limits(&ticket.urgency, &ticket.category, now)),
+    };
+    let sms = casework::task::sms::run(store.clone(), Arc::new(config.main.sms.clone()), stop.clone());
+    others.push(("sms", tokio::spawn(sms)));
+    others.push(("callbacks", tokio::spawn(casework::task::callback::run(callbacks, stop.clone()))));
+
     others.push(("peers", tokio::spawn(sip::task::peers::run(handle.clone(), stop.clone()))));
     let resolvers = config.main.sip.resolvers.clone();
     others.push(("resolver", tokio::spawn(sip::task::resolve::run(handle.clone(), resolvers, stop.clone()))));
@@ -221,6 +231,7 @@ pub fn programme(config: &Config) -> Programme {
         version: config.version,
         lines: config.lines.clone(),
         flows: config.flows.clone(),
+        outward: config.outward.clone(),
         calendar: config.calendar.clone(),
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),

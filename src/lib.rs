@@ -58,6 +58,8 @@ pub mod filing;
 
 pub mod call;
 
+pub mod casework;
+
 #[cfg(feature = "daemon")]
 pub mod intake;
 #[cfg(feature = "daemon")]

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::casework::callback::Config;
 use crate::catalogue::{Catalogue, Urgency};
 use crate::ivr::{Flow, Lines, Rules};
 use crate::sip::{Trunk, Trunks, Uri};
@@ -76,16 +77,34 @@ pub(super) fn hints(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, catalogue
     }
 }
 
+/// People are called back by a flow that is there, at an address that can be called.
+pub(super) fn called_back(callback: &Config, flows: &HashMap<String, Arc<Flow>>, trunks: &Trunks, faults: &Faults) {
+    let Some(target) = &callback.target else { return };
+    let Written { value: flow, place, key } = &callback.flow;
+    if !flows.contains_key(flow) {
+        let remedy = format!("write flows/out/{flow}.toml");
+        faults.at(place, key, format!("outward flow \"{flow}\" does not exist"), remedy);
+    }
+    if !callable(&target.of("13800000000"), trunks) {
+        let Written { value, place, key } = &target.0;
+        let remedy = "write sip:{number}@TRUNK with a trunk that has `outbound`, or sip:{number}@IP-ADDRESS:PORT";
+        faults.at(place, key, format!("\"{value}\" cannot be called"), remedy);
+    }
+}
+
+fn callable(target: &str, trunks: &Trunks) -> bool {
+    let over = |uri: &Uri<'_>| {
+        let trunk = trunks.get(&String::from_utf8_lossy(uri.host));
+        trunk.is_some_and(Trunk::is_called) && uri.number().is_some()
+    };
+    Uri::parse(target.as_bytes()).is_ok_and(|uri| uri.ip().is_some() || over(&uri))
+}
+
 /// Where flows transfer to must be an address that can be called.
 pub(super) fn targets(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, trunks: &Trunks, faults: &Faults) {
     let raised = rules.iter().flat_map(|rule| &rule.targets);
     for target in flows.values().flat_map(|flow| flow.transfers()).chain(raised) {
-        let over = |uri: &Uri<'_>| {
-            let trunk = trunks.get(&String::from_utf8_lossy(uri.host));
-            trunk.is_some_and(Trunk::is_called) && uri.number().is_some()
-        };
-        let callable = Uri::parse(target.value.as_bytes()).is_ok_and(|uri| uri.ip().is_some() || over(&uri));
-        if !callable {
+        if !callable(&target.value, trunks) {
             let what = format!("\"{}\" cannot be called", target.value);
             faults.at(
                 &target.place,

@@ -123,7 +123,8 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// What the caller added freely: a recording, and its text once there is one.
+/// What the caller added freely: recordings (names of files of one comment, apart by spaces: a long one has several), and
+/// their text once there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comment {
     pub recording: String,

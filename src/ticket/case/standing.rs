@@ -13,6 +13,9 @@ use crate::ticket::state::Unknown;
 /// So many units may work on one case together, and so many may be told.
 pub const MAX_UNITS: usize = 16;
 
+/// What [`Event::CallerTold`] tells of an answer.
+pub const ANSWER: &str = "answer";
+
 /// How far the case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -241,6 +244,8 @@ pub struct Case {
     /// Returns of all rounds, and whether it may be returned once more.
     pub returns: u32,
     pub bound: bool,
+    /// The caller knows of this round's answer.
+    pub told: bool,
     /// How often it was reopened.
     pub reopened: u32,
     pub callback: Callback,
@@ -352,6 +357,7 @@ impl Case {
             answered: None,
             returns: 0,
             bound: false,
+            told: false,
             reopened: 0,
             callback: Callback::None,
             attempts: 0,
@@ -489,7 +495,7 @@ impl Case {
                 State::Accepted
             }
             Event::Answered { .. } => {
-                self.answered = Some(at);
+                (self.answered, self.told) = (Some(at), false);
                 // Asked at the limit, before there was an answer: whoever did not call it solved is asked about this one.
                 let solved = self.survey.as_ref().is_some_and(|survey| survey.solved == Some(true));
                 if self.callback == Callback::Done && !solved {
@@ -544,7 +550,11 @@ impl Case {
                 self.excluded = true;
                 self.state
             }
-            Event::Received { .. } | Event::Told { .. } | Event::CallerTold { .. } => self.state,
+            Event::CallerTold { what, .. } => {
+                self.told |= what == ANSWER;
+                self.state
+            }
+            Event::Received { .. } | Event::Told { .. } => self.state,
         };
         if state != self.state {
             (self.state, self.since) = (state, at);

@@ -5,6 +5,7 @@ mod house;
 
 mod acceptance;
 mod answers;
+mod callback;
 mod codecs;
 mod dialogs;
 mod drawn;

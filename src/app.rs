@@ -23,6 +23,7 @@ use crate::call::task::speak::Speaker;
 use crate::call::task::switchboard;
 use crate::call::{Desk, Programme};
 use crate::casework;
+use crate::casework::task::{Current, Rulebook};
 use crate::config::{Config, proof};
 use crate::intake;
 use crate::media::{Media, Prompt};
@@ -128,6 +129,25 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let switchboard = tokio::spawn(switchboard(desk.clone(), from_sip));
 
     others.push(("backends", tokio::spawn(backend::task::run(store.clone(), backends, outbox.clone(), stop.clone()))));
+    let rules = Arc::new(Current::new(rulebook(&config)));
+    let alarms = Arc::new(Notify::new());
+    let dispatcher = casework::task::dispatch::Dispatcher {
+        store: store.clone(),
+        rules: rules.clone(),
+        config: config.main.dispatch.clone(),
+        limits: Arc::new(casework::task::dispatch::usual_limits),
+        outbox: outbox.clone(),
+        alarms: alarms.clone(),
+    };
+    others.push(("dispatch", tokio::spawn(casework::task::dispatch::run(dispatcher, stop.clone()))));
+    let alarms = casework::task::alarm::Alarms {
+        desk: desk.clone(),
+        rules: rules.clone(),
+        config: config.main.dispatch.clone(),
+        wake: alarms,
+        recordings: config.main.state_dir.join("recordings"),
+    };
+    others.push(("alarms", tokio::spawn(casework::task::alarm::run(alarms, stop.clone()))));
     let intake = intake::task::Intake {
         store: store.clone(),
         hearing: ear(&asr, Purpose::Complaint),
@@ -145,7 +165,8 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let callbacks = casework::task::callback::Callbacks {
         desk: desk.clone(),
         config: Arc::new(config.main.callback.clone()),
-        limits: Arc::new(|ticket, now| casework::callback::limits(&ticket.urgency, &ticket.category, now)),
+        limits: Arc::new(casework::task::dispatch::usual_limits),
+        rulebook: rules.clone(),
     };
     let sms = casework::task::sms::run(store.clone(), Arc::new(config.main.sms.clone()), stop.clone());
     others.push(("sms", tokio::spawn(sms)));
@@ -157,7 +178,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let leave = CancellationToken::new();
     let registrar = tokio::spawn(sip::task::registrar::run(handle.clone(), leave.clone()));
     let (reload, asks) = mpsc::channel(RELOADS);
-    let reloader = reload::Reloader::new(&config, desk.clone());
+    let reloader = reload::Reloader::new(&config, desk.clone(), rules);
     others.push(("reload", tokio::spawn(reloader.run(config.files.clone(), folder, asks, stop.clone()))));
     let trace = handle.trace().clone();
     let asked = handle.clone();
@@ -276,12 +297,24 @@ fn checks(sip: sip::Handle, media: Media, store: Store) -> Vec<Check> {
 }
 
 /// New calls follow `config` from now on; running ones keep what they began with.
-fn replace(desk: &Desk, config: &Config) {
+fn replace(desk: &Desk, rules: &Current, config: &Config) {
     desk.sip.replace_tls(config.tls.clone());
     desk.sip.replace_trunks(config.trunks.clone());
     certificates(config);
     unproven(config);
     desk.replace(programme(config));
+    rules.replace(rulebook(config));
+}
+
+/// What tickets are dispatched by, from a checked configuration.
+pub fn rulebook(config: &Config) -> Rulebook {
+    Rulebook {
+        catalogue: config.catalogue.clone(),
+        places: config.places.clone(),
+        calendar: config.calendar.clone(),
+        units: config.units.clone(),
+        version: config.version,
+    }
 }
 
 impl Running {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use jiff::{Timestamp, ToSpan as _};
 
 use crate::calendar::{Calendar, Span};
 use crate::ticket::case::{By, Callback, Case, Entry, Event, Limits, Outcome, Satisfaction, State, Survey};
@@ -246,17 +246,6 @@ pub fn outcome(unreached: crate::call::unreached::Unreached) -> Outcome {
             Outcome::Unreachable
         }
     }
-}
-
-/// Until a case has limits of its own to go by: the handling classes of a reopened case (2 h, 24 h, 7 d).
-pub fn limits(urgency: &str, _category: &[String; 3], now: Timestamp) -> Limits {
-    let within = |hours: i64| now.saturating_add(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX);
-    let (accept, contact, answer) = match urgency {
-        "urgent" => (1, 1, 2),
-        "soon" => (2, 4, 24),
-        _ => (8, 24, 7 * 24),
-    };
-    Limits { accept: within(accept), contact: within(contact), answer: within(answer) }
 }
 
 #[cfg(test)]

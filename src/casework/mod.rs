@@ -3,6 +3,9 @@
 //! Pure parts beside each other, each a file; clock, store and calls are `task`'s.
 
 pub mod callback;
+pub mod dispatch;
+pub mod duty;
 pub mod sms;
 #[cfg(feature = "daemon")]
 pub mod task;
+pub mod units;

@@ -8,6 +8,7 @@ mod call;
 mod check;
 mod classify;
 mod demo;
+mod dispatch;
 mod emergency;
 mod eval;
 mod flow;
@@ -84,6 +85,9 @@ enum Command {
     /// Which tickets report the same.
     #[command(subcommand)]
     Matter(matter::Command),
+    /// Why a ticket went where it went, and what other rules would change.
+    #[command(subcommand)]
+    Dispatch(dispatch::Command),
     /// What waits to be sent to the backends.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -150,6 +154,7 @@ pub fn run() -> Exit {
         Command::Ticket(command) => ticket::run(config, &command),
         Command::Incident(command) => incident::run(config, &command),
         Command::Matter(command) => matter::run(config, &command),
+        Command::Dispatch(command) => dispatch::run(config, &command),
         Command::Outbox(command) => outbox::run(config, &command),
         Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Trunk(command) => trunk::run(config, &command),

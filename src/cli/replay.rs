@@ -228,7 +228,8 @@ fn page(change: &Change, zone: &TimeZone) -> String {
 }
 
 /// From when calls are taken: a day, or a span until now.
-fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+/// The beginning of a day, or so long ago.
+pub(super) fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     if let Ok(day) = text.parse::<jiff::civil::Date>() {
         return zone.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())).ok();
     }

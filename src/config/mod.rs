@@ -20,6 +20,7 @@ use std::time::SystemTime;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
+use crate::casework::{duty, units::Units};
 use crate::catalogue::{Catalogue, Places};
 use crate::id::VersionId;
 use crate::ivr::prove::{Limits, Strictness};
@@ -57,6 +58,8 @@ pub struct Config {
     pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
+    /// Every unit that can be put in charge.
+    pub units: Arc<Units>,
     /// `emergency.toml`.
     pub emergencies: Arc<Rules>,
     /// What is under `answers/`.
@@ -113,6 +116,7 @@ pub struct Main {
     pub matters: matter::Config,
     pub callback: casework::callback::Config,
     pub sms: casework::sms::Config,
+    pub dispatch: duty::Config,
     pub log: observe::Config,
     /// What is asked of flows.
     pub check: Limits,
@@ -218,6 +222,7 @@ fn read(
         outward.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
     let mut catalogue = Catalogue::read(&folder::all(followed, "catalogue", "toml", faults), faults);
     let places = Places::read(&folder::all(followed, "places", "toml", faults), faults);
+    let units = Units::read(&folder::any(followed, "units", "toml", faults), &catalogue, &places, faults);
     let lines = lines?;
     across::followed(&lines, &flows, faults);
     let rules = folder::one(followed, "emergency.toml", faults).map(|source| Rules::read(&source, faults));
@@ -230,6 +235,7 @@ fn read(
         spoken::prompts(followed, &lines, flows.values().chain(outward.values()), &rules, faults);
     let main = main?;
     across::called_back(&main.callback, &outward, &trunks, faults);
+    across::units(&units, &trunks, &main.backends, &texts, faults);
     main.classify.join(&mut catalogue);
     let calendar = Arc::new(calendar);
     let limits = Limits { flows: strictness.unwrap_or(main.check.flows), ..main.check.clone() };
@@ -256,6 +262,7 @@ fn read(
         calendar,
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
+        units: Arc::new(units),
         emergencies: rules,
         answers: Arc::new(answers),
         prompts,
@@ -292,6 +299,7 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         matters: section("matters")?.read(matter::Config::read),
         sms: section("sms")?.read(casework::sms::Config::read),
         callback: section("callback")?.read(casework::callback::Config::read),
+        dispatch: section("dispatch")?.read(duty::Config::read),
         log: section("log")?.read(observe::Config::read),
         check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::folder;
 use crate::call::session::ONE_MOMENT;
+use crate::casework::duty;
 use crate::ivr::{Flow, Lines, Rules};
 use crate::tts;
 use crate::tts::catalogue::Voices;
@@ -35,6 +36,8 @@ pub(super) fn prompts<'a>(
         voices = languages;
     }
     let mut needed: Vec<String> = tts::numbers::all().chain([UNSPOKEN, ONE_MOMENT].map(str::to_owned)).collect();
+    // A folder without them calls no duty telephone; see `across::units`.
+    needed.extend(duty::PROMPTS.iter().filter(|id| texts.contains_key(**id)).map(ToString::to_string));
     let named = lines.prompts();
     let raised = || rules.iter().flat_map(|rule| rule.say.iter().chain(&rule.unreached));
     for id in flows.clone().flat_map(|flow| flow.prompts()).chain(&named).chain(raised()) {

@@ -50,7 +50,11 @@ impl Store {
         events: Vec<(By, Event)>,
         now: Timestamp,
     ) -> Result<Case, Error> {
-        self.write(Happen { number, events, now }).await
+        let case = self.write(Happen { number, events, now }).await?;
+        if case.state == State::Received {
+            self.stir(); // it was taken back from a unit
+        }
+        Ok(case)
     }
 
     /// Cases in these states by number, `limit` at a time; go on with the last one's number.
@@ -143,7 +147,7 @@ pub(super) async fn begin(
 }
 
 /// Adds the events to the log and brings the row up to date.
-async fn happen(
+pub(super) async fn happen(
     db: &mut SqliteConnection,
     number: Number,
     events: &[(By, Event)],

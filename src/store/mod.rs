@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, SqliteConnection};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::written::Table;
@@ -23,6 +24,7 @@ mod ballast;
 mod calls;
 mod cases;
 mod corrections;
+mod duty;
 mod error;
 mod heard;
 mod hearings;
@@ -45,6 +47,7 @@ mod tests;
 
 pub use cases::DISPATCH_WITHIN;
 pub use corrections::{Corrected, Correction};
+pub use duty::Telling;
 pub use error::Error;
 pub use heard::{Hearing, Transcribed};
 pub use incidents::MOST_OPEN;
@@ -116,6 +119,8 @@ struct Inner {
     /// `None`: opened to be looked at only.
     writer: Option<Writer>,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// A ticket may need a unit, or a person.
+    news: Notify,
 }
 
 impl fmt::Debug for Store {
@@ -193,12 +198,23 @@ impl Store {
             backends: backends.to_vec(),
             writer,
             task: Mutex::new(task),
+            news: Notify::new(),
         }))
     }
 
     /// Where days begin: ticket numbers go by it.
     pub fn zone(&self) -> &TimeZone {
         &self.0.zone
+    }
+
+    /// Waits until this process has filed a ticket, understood one again, or taken one back from a unit, since the last
+    /// time. Made for one who waits: each piece of news is told once.
+    pub async fn news(&self) {
+        self.0.news.notified().await;
+    }
+
+    fn stir(&self) {
+        self.0.news.notify_one();
     }
 
     /// The self-check: the writer takes a job and answers, so every earlier row is on the disk.

@@ -76,7 +76,18 @@ impl Store {
     pub(crate) async fn fail_after(&self, left: u32, fault: Fault) {
         let raise = if fault == Fault::Statement { "ABORT" } else { "ROLLBACK" };
         let mut sql = format!("CREATE TEMP TABLE fault (left INTEGER); INSERT INTO fault VALUES ({left});");
-        for table in ["calls", "segments", "serials", "tickets", "ticket_events", "outbox", "case_events", "cases"] {
+        for table in [
+            "calls",
+            "segments",
+            "serials",
+            "tickets",
+            "ticket_events",
+            "outbox",
+            "case_events",
+            "cases",
+            "alarms",
+            "duty_calls",
+        ] {
             for change in ["INSERT", "UPDATE"] {
                 sql += &format!(
                     "CREATE TEMP TRIGGER {table}_{change} BEFORE {change} ON main.{table} BEGIN

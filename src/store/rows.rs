@@ -399,3 +399,27 @@ fn maybe<T: std::fmt::Display, S: Serializer>(value: &Option<T>, to: S) -> Resul
         None => to.serialize_none(),
     }
 }
+
+/// A ticket that a person has to be told of by telephone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlarmRow {
+    pub ticket: Number,
+    /// When it became one.
+    pub since: Timestamp,
+    /// Nobody is called before this.
+    pub due: Timestamp,
+    /// Numbers called so far.
+    pub step: u32,
+}
+
+/// One call to a duty telephone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DutyCall {
+    #[serde(serialize_with = "text")]
+    pub at: Timestamp,
+    /// Whose telephone.
+    pub unit: String,
+    pub number: String,
+    /// `accepted`, `no_answer`, …; `None`: under way, or cut off by the node's fall.
+    pub outcome: Option<String>,
+}

@@ -203,7 +203,11 @@ fn a_telephone_is_called_back_and_its_keys_are_the_survey() {
     phone.wait("CALL_CLOSED", Duration::from_secs(40));
     phone.quit();
     daemon.wait_log("the survey is kept");
+    let told = daemon.cli(&["outbox", "list", "--all", "--json"]);
+    let told = String::from_utf8(told.stdout).expect("JSON is UTF-8");
     assert_eq!(daemon.stop(Duration::from_secs(30)), 0);
+    // Its unit hears of what it has again, in the transaction that says so.
+    assert_eq!(told.contains(&number.to_string()), keys[1] == '2', "{told}");
     let (case, log) = read(kept.path(), number);
     let survey = case.survey.clone().expect("a survey");
     assert_eq!(
@@ -294,7 +298,7 @@ fn nobody_is_asked_twice_and_no_answer_is_lost() {
     });
     let more =
         [("# at_once = 10", "at_once = 8"), ("# every = \"500ms\"", "every = \"0s\""), ("# tries = 3", "tries = 20")];
-    let plan = quick(plan(&format!("sip:{{number}}@{}", people.address), &more), "300ms");
+    let plan = quick(plan(&format!("sip:{{number}}@{}", people.address), &more), "1s");
     let kept = folder(&plan);
     let tickets: BTreeMap<Number, String> = in_store(kept.path(), async |store| {
         let mut tickets = BTreeMap::new();

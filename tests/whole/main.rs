@@ -8,6 +8,7 @@ mod answers;
 mod callback;
 mod codecs;
 mod dialogs;
+mod dispatch;
 mod drawn;
 mod drawn_load;
 mod drawn_texts;

@@ -17,7 +17,7 @@ use crate::sip::{DialogId, Event};
 
 use super::Desk;
 use super::originate::{Behalf, Destination, NoCall, Outbound};
-use super::outward::{self, Shown};
+use super::reach::{self, Bearing};
 use super::refer::{Referral, Referred};
 
 /// The play number of the tone that the caller hears while it rings; the interpreter counts from 1.
@@ -86,8 +86,9 @@ impl Transfer {
         let destination = match passenger.by {
             By::Refer => None,
             By::Bridge | By::Attended => {
-                let shown = Shown { number: passenger.caller, withheld: passenger.withheld };
-                Some(outward::destination(desk, shown, target, desk.config.transfer_ring)?)
+                let ring = desk.config.transfer_ring;
+                let bearing = Bearing { caller: passenger.caller, withheld: passenger.withheld, ring };
+                Some(reach::destination(desk, &bearing, target)?)
             }
         };
         let (stop, stopped) = oneshot::channel();

@@ -34,7 +34,7 @@ pub mod early;
 pub mod incident;
 pub mod invitation;
 pub mod originate;
-pub mod outward;
+pub mod reach;
 pub mod refer;
 mod refusals;
 pub mod registry;

@@ -19,13 +19,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::Desk;
 use crate::call::originate::Behalf;
-use crate::call::task::outward::{self, Shown};
+use crate::call::task::reach::{self, Bearing};
 use crate::casework::callback::pace::{Pace, Wait};
 use crate::casework::callback::{self, ANSWER, Config, Next, Rules, TITLE, WHO};
+use crate::casework::task::Current;
+use crate::casework::task::dispatch::{self, LimitsOf};
 use crate::id::Masked;
 use crate::store::{Error, Ticket};
 use crate::ticket::Number;
-use crate::ticket::case::{By, Case, Event, Limits, Outcome, State};
+use crate::ticket::case::{By, Case, Event, Outcome, State};
 
 use keeper::Keeper;
 use talk::Talk;
@@ -35,14 +37,14 @@ const PAGE: u32 = 200;
 /// Cases without an answer wait for their limit, hours or days: they are looked at once in so many looks.
 const LIMITS_EVERY: u32 = 30;
 
-/// What the limits of a reopened case are.
-pub type NewLimits = Arc<dyn Fn(&Ticket, Timestamp) -> Limits + Send + Sync>;
-
 /// See the module.
 pub struct Callbacks {
     pub desk: Arc<Desk>,
     pub config: Arc<Config>,
-    pub limits: NewLimits,
+    /// Of a reopened case.
+    pub limits: LimitsOf,
+    /// Who is told that they have it again.
+    pub rulebook: Arc<Current>,
 }
 
 /// Runs until `stop`; calls that go on are the desk's (`calls.drain`).
@@ -196,8 +198,8 @@ impl Callbacks {
             tracing::error!(flow = self.config.flow.value, "the flow of callbacks is not loaded");
             Outcome::Unreachable
         })?;
-        let shown = Shown { number: Some(&self.config.from), withheld: false };
-        let way = outward::destination(&self.desk, shown, &target, self.config.ring).map_err(|error| {
+        let bearing = Bearing { caller: Some(&self.config.from), withheld: false, ring: self.config.ring };
+        let way = reach::destination(&self.desk, &bearing, &target).map_err(|error| {
             tracing::error!(ticket = %number, error, "callback.target cannot be called");
             Outcome::Unreachable
         })?;
@@ -241,7 +243,7 @@ impl Callbacks {
     /// Writes, and says where that failed: the next start mends it.
     async fn happens(&self, number: Number, events: Vec<(By, Event)>) {
         let survey = events.iter().any(|(_, event)| matches!(event, Event::CalledBack { .. }));
-        match self.desk.store.case_happen_all(number, events, Timestamp::now()).await {
+        match self.write(number, events, Timestamp::now()).await {
             Ok(case) if survey => tracing::info!(ticket = %number, state = %case.state, "the survey is kept"),
             Ok(_) => {}
             Err(error) => {
@@ -249,6 +251,24 @@ impl Callbacks {
                 tracing::error!(ticket = %number, %error, "what came of a callback could not be written");
             }
         }
+    }
+
+    /// All or nothing, with the telling of the unit that has a reopened ticket again.
+    async fn write(&self, number: Number, events: Vec<(By, Event)>, now: Timestamp) -> Result<Case, Error> {
+        let store = &self.desk.store;
+        let reopened = events.iter().find_map(|(_, event)| match event {
+            Event::Reopened { limits, reason, .. } => Some((*limits, reason.clone())),
+            _ => None,
+        });
+        let Some((limits, reason)) = reopened else { return store.case_happen_all(number, events, now).await };
+        let case = store.case(number).await?.ok_or(Error::NoCase(number))?;
+        let Some(telling) = dispatch::again(&self.rulebook.get(), &case, limits, &reason) else {
+            tracing::error!(ticket = %number, unit = case.lead, "reopened for a unit that is not in units/ any more");
+            return store.case_happen_all(number, events, now).await;
+        };
+        let case = store.put_in_charge_after(number, events, telling, now).await?;
+        self.desk.outbox.notify_one();
+        Ok(case)
     }
 
     /// Callbacks that no call belongs to any more.

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod matrix;
+
 fn at(minutes: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + minutes * 60).expect("a time")
 }

@@ -23,6 +23,7 @@ use crate::call::task::speak::Speaker;
 use crate::call::task::switchboard;
 use crate::call::{Desk, Programme};
 use crate::casework;
+use crate::casework::deadlines::Deadlines;
 use crate::casework::task::{Current, Rulebook};
 use crate::config::{Config, proof};
 use crate::intake;
@@ -131,11 +132,13 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     others.push(("backends", tokio::spawn(backend::task::run(store.clone(), backends, outbox.clone(), stop.clone()))));
     let rules = Arc::new(Current::new(rulebook(&config)));
     let alarms = Arc::new(Notify::new());
+    let timetable = timetable(desk.clone(), config.main.deadlines.clone());
     let dispatcher = casework::task::dispatch::Dispatcher {
         store: store.clone(),
         rules: rules.clone(),
         config: config.main.dispatch.clone(),
-        limits: Arc::new(casework::task::dispatch::usual_limits),
+        limits: limits(timetable.clone()),
+        returns: config.main.supervision.returns,
         outbox: outbox.clone(),
         alarms: alarms.clone(),
     };
@@ -165,12 +168,15 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let callbacks = casework::task::callback::Callbacks {
         desk: desk.clone(),
         config: Arc::new(config.main.callback.clone()),
-        limits: Arc::new(casework::task::dispatch::usual_limits),
+        limits: limits(timetable.clone()),
         rulebook: rules.clone(),
     };
     let sms = casework::task::sms::run(store.clone(), Arc::new(config.main.sms.clone()), stop.clone());
     others.push(("sms", tokio::spawn(sms)));
     others.push(("callbacks", tokio::spawn(casework::task::callback::run(callbacks, stop.clone()))));
+    let supervision = config.main.supervision.clone();
+    let supervising = casework::task::supervise::run(store.clone(), supervision, timetable.clone(), stop.clone());
+    others.push(("supervision", tokio::spawn(supervising)));
 
     others.push(("peers", tokio::spawn(sip::task::peers::run(handle.clone(), stop.clone()))));
     let resolvers = config.main.sip.resolvers.clone();
@@ -193,6 +199,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         sip: asked,
         store: store.clone(),
         reload: reload.clone(),
+        timetable,
         zone: config.main.zone.clone(),
     };
     let serving = web::serve(listener, shown, stop.clone());
@@ -359,7 +366,6 @@ async fn join(name: &'static str, task: JoinHandle<()>) {
     }
 }
 
-/// What each line is for, by its number.
 /// What new calls are understood by just then.
 fn guide(desk: Arc<Desk>) -> Arc<dyn Fn() -> intake::task::Guide + Send + Sync> {
     Arc::new(move || {
@@ -373,6 +379,20 @@ fn guide(desk: Arc<Desk>) -> Arc<dyn Fn() -> intake::task::Guide + Send + Sync> 
     })
 }
 
+/// The limits of cases, by the calendar that new calls go by just then.
+fn timetable(desk: Arc<Desk>, config: Arc<casework::deadlines::Config>) -> casework::Timetable {
+    casework::Timetable::new(move || {
+        let calendar = desk.programme().calendar.clone();
+        Deadlines { config: config.clone(), calendar, zone: desk.zone.clone() }
+    })
+}
+
+/// The limits of a unit that is put in charge.
+fn limits(timetable: casework::Timetable) -> casework::task::dispatch::LimitsOf {
+    Arc::new(move |ticket, now| timetable.now().limits(casework::terms(ticket), now))
+}
+
+/// What each line is for, by its number.
 fn topics(lines: &crate::ivr::Lines) -> HashMap<String, String> {
     lines.lines().iter().filter_map(|line| Some((line.number.clone(), line.topic.as_ref()?.value.clone()))).collect()
 }

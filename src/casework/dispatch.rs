@@ -64,6 +64,17 @@ impl Decision {
         let steps: Vec<&str> = self.why.iter().map(|step| step.says.as_str()).collect();
         steps.join("; ")
     }
+
+    /// Returned so often that the first receiver is responsible, whoever it should have been (art. 14, 首接负责).
+    pub fn kept_by(mut self, first: &Arc<Office>, returns: u32) -> Decision {
+        let says = format!("returned {returns} times: {} had it first and is responsible (art. 14)", first.name);
+        self.why.push(step(says, None));
+        for list in [&mut self.co, &mut self.copies] {
+            list.retain(|code| *code != first.code);
+        }
+        self.lead = first.clone();
+        self
+    }
 }
 
 /// What decisions are made by.

@@ -157,6 +157,8 @@ impl Talk {
             // Pressed by mistake.
             (Stage::Asking, Input::Key('1')) => write(Verdict::Accepted),
             (Stage::Asking, Input::Key('9')) => (Stage::Telling, Wish::Tell),
+            // It has cut the question short.
+            (Stage::Asking, Input::Key(_)) => (Stage::Listening, Wish::Listen),
             (Stage::Listening | Stage::Asking, Input::Reason(Some(file))) => write(Verdict::Returned(file)),
             // A return without a reason is none.
             (Stage::Listening, Input::Reason(None)) => (Stage::Telling, Wish::Tell),
@@ -256,6 +258,8 @@ mod tests {
         assert_eq!(wishes[1..], [Wish::AskWhy, Wish::Listen, returned, Wish::Farewell(RETURNED), Wish::HangUp]);
         let silent = talk(true, &[Input::Key('2'), Input::Said, Input::Reason(None)]);
         assert_eq!(silent.last(), Some(&Wish::Tell));
+        let impatient = talk(true, &[Input::Key('2'), Input::Key('2')]);
+        assert_eq!(impatient.last(), Some(&Wish::Listen));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod alarm_call;
 pub mod callback;
 pub mod dispatch;
 pub mod sms;
+pub mod supervise;
 
 use std::sync::{Arc, RwLock};
 

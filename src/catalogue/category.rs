@@ -140,12 +140,14 @@ mod tests {
     #[test]
     fn a_path_leads_back_to_its_category() {
         let (tree, all) = tree();
-        for id in all {
+        let [town, care, water, other] = all;
+        for id in [town, water, other] {
             assert_eq!(tree.at(&tree.path(id)), Some(id));
         }
+        assert_eq!(tree.at(&tree.path(care)), Some(other), "其他 below it is a category of its own");
         assert_eq!(tree.at(&["卫生", "其他", "其他"].map(str::to_owned)), None);
         let gone = ["城乡建设", "市政管理", "没有了"].map(str::to_owned);
-        assert_eq!(tree.at(&gone), Some(all[1]), "as far as it goes");
+        assert_eq!(tree.at(&gone), Some(care), "as far as it goes");
     }
 
     #[test]

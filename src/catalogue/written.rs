@@ -50,6 +50,7 @@ pub(super) fn read(sources: &[Source], faults: &Faults) -> Catalogue {
         kind_words: kind_words.lexicon(),
         urgency_words: urgency_words.lexicon(),
         second: None,
+        limit: None,
     }
 }
 

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::casework::callback::Config;
 use crate::backend;
+use crate::casework::callback::Config;
 use crate::casework::{duty, units::Units};
 use crate::catalogue::{Catalogue, Urgency};
 use crate::ivr::{Flow, Lines, Rules};

@@ -20,7 +20,8 @@ use std::time::SystemTime;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
-use crate::casework::{duty, units::Units};
+use crate::casework::deadlines::{self, Deadlines};
+use crate::casework::{duty, scores, supervise, trends, units::Units};
 use crate::catalogue::{Catalogue, Places};
 use crate::id::VersionId;
 use crate::ivr::prove::{Limits, Strictness};
@@ -116,7 +117,11 @@ pub struct Main {
     pub matters: matter::Config,
     pub callback: casework::callback::Config,
     pub sms: casework::sms::Config,
+    pub deadlines: Arc<deadlines::Config>,
+    pub supervision: supervise::Config,
     pub dispatch: duty::Config,
+    pub assessment: scores::Config,
+    pub trends: trends::Config,
     pub log: observe::Config,
     /// What is asked of flows.
     pub check: Limits,
@@ -133,6 +138,16 @@ pub fn load_main(folder: &Path) -> Result<Main, Faults> {
         Some(main) if faults.is_empty() => Ok(main),
         _ => Err(faults),
     }
+}
+
+/// Reads `calendar/` alone.
+///
+/// # Errors
+/// Every fault of those files.
+pub fn load_calendar(folder: &Path) -> Result<Calendar, Faults> {
+    let faults = Faults::default();
+    let calendar = Calendar::read(&folder::any(folder, "calendar", "toml", &faults), &faults);
+    if faults.is_empty() { Ok(calendar) } else { Err(faults) }
 }
 
 /// Reads and checks the whole folder.
@@ -238,6 +253,8 @@ fn read(
     across::units(&units, &trunks, &main.backends, &texts, faults);
     main.classify.join(&mut catalogue);
     let calendar = Arc::new(calendar);
+    let (deadlines, zone) = (main.deadlines.clone(), main.zone.clone());
+    catalogue.set_limit(Arc::new(Deadlines { config: deadlines, calendar: calendar.clone(), zone }));
     let limits = Limits { flows: strictness.unwrap_or(main.check.flows), ..main.check.clone() };
     let proven = proof::Folder {
         flows: &flows,
@@ -299,7 +316,11 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         matters: section("matters")?.read(matter::Config::read),
         sms: section("sms")?.read(casework::sms::Config::read),
         callback: section("callback")?.read(casework::callback::Config::read),
+        deadlines: Arc::new(section("deadlines")?.read(deadlines::Config::read)),
+        supervision: section("supervision")?.read(supervise::Config::read),
         dispatch: section("dispatch")?.read(duty::Config::read),
+        assessment: section("assessment")?.read(scores::Config::read),
+        trends: section("trends")?.read(trends::Config::read),
         log: section("log")?.read(observe::Config::read),
         check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),

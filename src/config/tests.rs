@@ -64,6 +64,10 @@ fn the_defaults_that_are_shown_are_the_defaults() {
         format!("{:?}", (&full.sip, &full.media, &full.calls))
     );
     assert_eq!(
+        format!("{:?}", (&bare.assessment, &bare.trends)),
+        format!("{:?}", (&full.assessment, &full.trends))
+    );
+    assert_eq!(
         format!("{:?}", (&bare.asr, &bare.tts, &bare.store)),
         format!("{:?}", (&full.asr, &full.tts, &full.store))
     );
@@ -71,6 +75,9 @@ fn the_defaults_that_are_shown_are_the_defaults() {
         format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.check, &bare.state_dir, &bare.dispatch)),
         format!("{:?}", (&full.web, &full.log, &full.reload, &full.check, &full.state_dir, &full.dispatch))
     );
+    assert_eq!((&bare.deadlines, &bare.supervision), (&full.deadlines, &full.supervision));
+    assert_eq!(*bare.deadlines, Default::default(), "what the file writes out is what holds without it");
+    assert_eq!(bare.supervision, Default::default());
     let retries = |main: &Main| main.backends.iter().map(|b| (b.kind.clone(), b.retry, b.at_once)).collect::<Vec<_>>();
     assert_eq!(retries(&bare), retries(&full));
     assert_eq!(bare.zone, full.zone);

@@ -167,6 +167,17 @@ pub enum Kind<To> {
         go: To,
         none: To,
     },
+    /// Do the words leave it open which place is meant? Then it asks for one after the other, as `{place}`; 1 yes, 2 no.
+    /// Whatever the answer, it goes on.
+    Place {
+        ask: Ask<To>,
+        /// Said instead of key 1, and of key 2.
+        yes: Vec<String>,
+        no: Vec<String>,
+        /// So many places are asked for.
+        most: u32,
+        go: To,
+    },
     File {
         go: To,
         failed: To,
@@ -223,9 +234,9 @@ pub enum Kind<To> {
 }
 
 /// The words that a file may write for `do`.
-pub const KINDS: [&str; 18] = [
-    "say", "menu", "listen", "confirm", "collect", "record", "set", "branch", "hours", "answer", "file", "status",
-    "queue", "transfer", "sub", "return", "goto", "hangup",
+pub const KINDS: [&str; 19] = [
+    "say", "menu", "listen", "confirm", "collect", "record", "set", "branch", "hours", "answer", "place", "file",
+    "status", "queue", "transfer", "sub", "return", "goto", "hangup",
 ];
 
 impl<To> Kind<To> {
@@ -242,6 +253,7 @@ impl<To> Kind<To> {
             Kind::Branch { .. } => "branch",
             Kind::Hours { .. } => "hours",
             Kind::Answer { .. } => "answer",
+            Kind::Place { .. } => "place",
             Kind::File { .. } => "file",
             Kind::Status { .. } => "status",
             Kind::Queue { .. } => "queue",

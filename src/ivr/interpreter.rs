@@ -7,6 +7,7 @@
 
 mod alarm;
 mod keys;
+mod place;
 mod route;
 mod speak;
 mod speech;
@@ -65,6 +66,7 @@ pub struct Interpreter {
     number: Option<String>,
     report: Option<StatusReport>,
     watch: alarm::Watch,
+    open: place::Open,
     answers: Arc<Answers>,
     out: VecDeque<Output>,
 }
@@ -137,6 +139,7 @@ impl Interpreter {
             number: None,
             report: None,
             watch: alarm::Watch::default(),
+            open: place::Open::default(),
             answers: Arc::default(),
             out: VecDeque::new(),
         }
@@ -149,7 +152,7 @@ impl Interpreter {
 
     /// Whether it waits for one of a menu's choices, by key or by word.
     pub fn choosing(&self) -> bool {
-        matches!(self.flow.node(self.node).kind, Kind::Menu { .. } | Kind::Confirm { .. })
+        matches!(self.flow.node(self.node).kind, Kind::Menu { .. } | Kind::Confirm { .. } | Kind::Place { .. })
     }
 
     /// What has been chosen so far, for a ticket that is filed because the caller hung up.
@@ -180,6 +183,7 @@ impl Interpreter {
             (_, At::Over) => {}
             (Input::Around(around), _) => self.context.around = around,
             (Input::Known(incident), _) => self.context.incident = Some(incident),
+            (Input::Places(places), _) => self.leave_open(places),
             (Input::Answered, At::Start) => self.proceed(Then::Go(self.flow.start())),
             (Input::Digit(key), _) => self.key(key),
             (Input::PlayDone { play: done }, At::Saying { play, then, .. }) if done == play => self.proceed(then),
@@ -314,7 +318,7 @@ impl Interpreter {
         let listen = self.listens;
         let (max, output) = match &self.flow.node(self.node).kind {
             Kind::Record { .. } => (longest, Output::Record { listen, no_input, silence, max: longest }),
-            Kind::Menu { .. } => {
+            Kind::Menu { .. } | Kind::Place { .. } => {
                 let max = longest.min(A_CHOICE);
                 (max, Output::Listen { listen, no_input, silence, max })
             }
@@ -363,6 +367,7 @@ impl Interpreter {
                 self.typed_ahead.clear();
                 self.ask()
             }
+            Kind::Place { most, go, .. } => self.ask_place(*most, *go),
             Kind::Answer { least, go, none } => Some(Then::Go(if self.answered(*least) { *go } else { *none })),
             Kind::File { .. } => {
                 self.out.push_back(Output::File { hints: self.hints.clone(), confirmed: self.confirmed });

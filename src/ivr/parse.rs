@@ -129,6 +129,9 @@ fn variables(reading: &Reading, faults: &Faults) {
                 set.insert(into.as_str());
             }
             Kind::Answer { .. } => set.extend(["question", "answer"]),
+            Kind::Place { .. } => {
+                set.insert("place");
+            }
             _ => {}
         }
     }

@@ -214,7 +214,7 @@ fn entry(seq: u32, at: i64, (who, via): (String, &str), event: Event) -> Result<
 
 /// A row of [`LOGS`].
 #[derive(sqlx::FromRow)]
-struct Log(i64, String);
+pub(super) struct Log(pub(super) i64, pub(super) String);
 
 #[derive(Deserialize)]
 struct Kept {
@@ -226,7 +226,7 @@ struct Kept {
 }
 
 impl Log {
-    fn entries(&self) -> Result<Vec<Entry>, Error> {
+    pub(super) fn entries(&self) -> Result<Vec<Entry>, Error> {
         let kept: Vec<Kept> = known("a case's log", serde_json::from_str(&self.1))?;
         kept.into_iter().map(|kept| entry(kept.seq, kept.at, (kept.who, &kept.via), kept.event)).collect()
     }

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::written::Table;
 
+mod assessed;
 mod ballast;
 mod calls;
 mod cases;
@@ -46,6 +47,7 @@ pub(crate) mod planted;
 mod tests;
 
 pub use cases::DISPATCH_WITHIN;
+pub use assessed::Assessed;
 pub use corrections::{Corrected, Correction};
 pub use duty::Telling;
 pub use error::Error;

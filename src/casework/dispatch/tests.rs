@@ -57,6 +57,20 @@ fn who_was_found_not_to_be_in_charge_is_passed_over() {
     assert_eq!(sent("求助", "城建/供水", Some("221"), &["water", "desk"]).0, "desk", "the desk keeps it");
 }
 
+/// Art. 14: to and fro ends with the first receiver, whoever it should have been.
+#[test]
+fn what_was_returned_too_often_is_the_first_receivers() {
+    let (catalogue, places, units, _) = city(UNITS);
+    let rules = Rules { catalogue: &catalogue, places: &places, units: &units };
+    let category = path("城建/供水");
+    let decided = rules.decide(&Facts { kind: "求助", category: &category, place: Some("112"), refused: &[] });
+    assert_eq!((decided.lead.code.as_str(), decided.co.as_slice()), ("water", &["112".to_owned()][..]));
+    let first = units.office("112").expect("a street");
+    let kept = decided.kept_by(first, 3);
+    assert_eq!((kept.lead.code.as_str(), kept.co.as_slice()), ("112", &[][..]));
+    assert!(kept.reason().contains("returned 3 times") && kept.reason().ends_with("(art. 14)"), "{}", kept.reason());
+}
+
 /// Art. 11: some requests are nobody's but the desk's.
 #[test]
 fn special_routes_are_not_dispatched() {

@@ -36,6 +36,8 @@ pub struct Dispatcher {
     pub rules: Arc<Current>,
     pub config: Config,
     pub limits: LimitsOf,
+    /// So often may a ticket be returned; then it is the first receiver's (art. 14).
+    pub returns: u32,
     /// Told when a delivery waits.
     pub outbox: Arc<Notify>,
     /// Told when a duty telephone may have to be called.
@@ -70,18 +72,6 @@ pub fn refused(log: &[Entry]) -> Vec<String> {
     refused
 }
 
-/// The limits of DB11/T 2021-2022 and of the city's handling rules, by the clock: 1 h, 2 h or 24 h until it is taken and
-/// the caller spoken with; 2 h, 24 h or 7 d until it is answered.
-pub fn usual_limits(ticket: &Ticket, now: Timestamp) -> Limits {
-    let (first, answer) = match ticket.urgency.parse().unwrap_or_default() {
-        Urgency::Urgent => (1, 2),
-        Urgency::Soon => (2, 24),
-        Urgency::Ordinary => (24, 7 * 24),
-    };
-    let after = |hours| now + jiff::SignedDuration::from_hours(hours);
-    Limits { accept: after(first), contact: after(first), answer: after(answer) }
-}
-
 /// What a ticket says to the rules.
 pub fn facts<'a>(ticket: &'a Ticket, refused: &'a [String]) -> Facts<'a> {
     Facts {
@@ -102,8 +92,8 @@ impl Dispatcher {
             };
             let Some((last, _)) = page.last() else { return };
             after = Some(*last);
-            for (number, _) in &page {
-                if let Err(error) = self.one(*number, now).await {
+            for (number, case) in &page {
+                if let Err(error) = self.one(*number, case, now).await {
                     metrics::counter!("jiesu_dispatch_failed_total").increment(1);
                     tracing::error!(ticket = %number, %error, "could not be dispatched; again soon");
                 }
@@ -111,7 +101,7 @@ impl Dispatcher {
         }
     }
 
-    async fn one(&self, number: Number, now: Timestamp) -> Result<(), Error> {
+    async fn one(&self, number: Number, case: &Case, now: Timestamp) -> Result<(), Error> {
         let Some(ticket) = self.store.ticket(number).await? else { return Ok(()) };
         if let Some(into) = ticket.parent.filter(|into| *into != number) {
             // The caller asked to be added to a known incident: its ticket goes on for both.
@@ -124,7 +114,11 @@ impl Dispatcher {
         }
         let rulebook = self.rules.get();
         let refused = refused(&self.store.case_log(number).await?);
-        let decision = rulebook.rules().decide(&facts(&ticket, &refused));
+        let mut decision = rulebook.rules().decide(&facts(&ticket, &refused));
+        let first = case.first.as_ref().filter(|_| case.returns > self.returns);
+        if let Some(first) = first.and_then(|first| rulebook.units.office(first)) {
+            decision = decision.kept_by(first, case.returns);
+        }
         let limits = (self.limits)(&ticket, now);
         let telling = telling(&decision, &rulebook, limits);
         let lead = decision.lead.clone();

@@ -258,6 +258,8 @@ pub struct Case {
     /// The highest level told in this round.
     pub escalated: u8,
     pub excluded: bool,
+    /// When somebody has to look at what is listed (挂账); told of, it is `None`.
+    pub listed: Option<Timestamp>,
     pub into: Option<Number>,
     /// What it was before it was merged.
     before: Option<State>,
@@ -334,6 +336,24 @@ impl Case {
         !self.state.is_final()
     }
 
+    /// The word of `state-….wav`: how far it is, for its caller. `None`: nobody is in charge yet.
+    pub fn spoken(&self) -> Option<&'static str> {
+        let solved = self.survey.as_ref().and_then(|survey| survey.solved);
+        let word = match self.state {
+            State::Received => return None,
+            State::Dispatched | State::Accepted if self.reopened > 0 => "unsolved",
+            State::Dispatched => "dispatched",
+            State::Accepted => "handling",
+            State::Review => "objected",
+            State::Answered if self.callback == Callback::Running => "callback",
+            State::Answered | State::Closed if solved == Some(true) => "solved",
+            State::Answered => "answered",
+            State::Closed => "closed",
+            State::Paused | State::Listed | State::Merged => "other",
+        };
+        Some(word)
+    }
+
     /// Whether `unit` works on it.
     pub fn concerns(&self, unit: &str) -> bool {
         self.lead.as_deref() == Some(unit) || self.co.iter().any(|co| co == unit)
@@ -365,6 +385,7 @@ impl Case {
             survey: None,
             escalated: 0,
             excluded: false,
+            listed: None,
             into: None,
             before: None,
         }
@@ -533,7 +554,10 @@ impl Case {
                 State::Dispatched
             }
             Event::Closed { .. } => State::Closed,
-            Event::Listed { .. } => State::Listed,
+            Event::Listed { until, .. } => {
+                self.listed = Some(*until);
+                State::Listed
+            }
             Event::Merged { into } => {
                 (self.into, self.before) = (Some(*into), Some(self.state));
                 State::Merged
@@ -544,6 +568,7 @@ impl Case {
             }
             Event::Escalated { level, .. } => {
                 self.escalated = *level;
+                self.listed = self.listed.filter(|until| at < *until);
                 self.state
             }
             Event::Excluded { .. } => {
@@ -556,6 +581,9 @@ impl Case {
             }
             Event::Received { .. } | Event::Told { .. } => self.state,
         };
+        if state != State::Listed {
+            self.listed = None;
+        }
         if state != self.state {
             (self.state, self.since) = (state, at);
         }

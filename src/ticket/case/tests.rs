@@ -177,6 +177,48 @@ fn a_reopened_case_begins_a_new_round() {
     assert!(case.legal().contains(&Kind::CallbackBegan));
 }
 
+/// What callers hear of it, at every step.
+#[test]
+fn a_caller_hears_how_far_it_is() {
+    let unit = || "110105001".to_owned();
+    let survey = |solved| Survey { solved: Some(solved), ..Survey::default() };
+    let answered = || Event::Answered { unit: unit(), text: "已修好".into() };
+    let mut events = vec![Event::Received { dispatch: at(60) }];
+    assert_eq!(case(&events).spoken(), None);
+    events.extend(dispatched().into_iter().skip(1));
+    let steps = [
+        (Event::Returned { unit: unit(), reason: "不在辖区".into() }, "objected"),
+        (Event::Overruled { reason: "在辖区".into() }, "dispatched"),
+        (Event::Accepted { unit: unit() }, "handling"),
+        (answered(), "answered"),
+        (Event::CallbackBegan { attempt: 1 }, "callback"),
+        (Event::CalledBack { attempt: 1, survey: survey(false) }, "answered"),
+        (Event::Reopened { unit: unit(), limits: limits(50), reason: "not solved".into() }, "unsolved"),
+        (Event::Accepted { unit: unit() }, "unsolved"),
+        (answered(), "answered"),
+        (Event::CallbackBegan { attempt: 1 }, "callback"),
+        (Event::CalledBack { attempt: 1, survey: survey(true) }, "solved"),
+        (Event::Closed { reason: "solved".into() }, "solved"),
+    ];
+    for (event, word) in steps {
+        events.push(event);
+        assert_eq!(case(&events).spoken(), Some(word));
+    }
+}
+
+#[test]
+fn what_is_listed_is_told_of_once() {
+    let mut events = dispatched();
+    events.push(Event::Accepted { unit: "110105001".into() });
+    events.push(Event::Listed { reason: "规划中".into(), until: at(4) });
+    assert_eq!(case(&events).listed, Some(at(4)));
+    let told = Event::Escalated { level: 1, target: "city".into(), why: "listed".into() };
+    events.push(told.clone());
+    assert_eq!(case(&events).listed, None, "its time has come");
+    let early = Case::after(Some(&case(&events[..4])), &told, at(3)).expect("legal");
+    assert_eq!(early.listed, Some(at(4)), "its time is still to come");
+}
+
 #[test]
 fn every_kind_of_event_can_happen_and_has_its_word() {
     let everywhere: BTreeSet<Kind> = State::ALL.iter().flat_map(|state| state.legal()).copied().collect();

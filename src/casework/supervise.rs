@@ -128,10 +128,10 @@ impl Config {
 }
 
 fn rule(mut table: Table<'_>) -> Option<Rule> {
-    let level = table.int("level").or(0, 1..9) as u8;
     if !table.has("level") {
         table.fault("level", "missing", "write how grave it is, from 1");
     }
+    let level = table.int("level").or(1, 1..9) as u8;
     let target = table.text("target").need("who is told: unit, district, city, or a unit's code");
     let channel = table.text("channel").need("how: webhook or telephone");
     let limit = table.text("limit").check(|text| match Limit::ALL.into_iter().find(|limit| limit.code() == text) {

@@ -165,6 +165,15 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let gathering = intake::task::gather::run(store.clone(), config.main.matters.clone(), stop.clone());
     others.push(("matters", tokio::spawn(gathering)));
 
+    let callbacks = casework::task::callback::Callbacks {
+        desk: desk.clone(),
+        config: Arc::new(config.main.callback.clone()),
+        limits: limits(timetable.clone()),
+        rulebook: rules.clone(),
+    };
+    let sms = casework::task::sms::run(store.clone(), Arc::new(config.main.sms.clone()), stop.clone());
+    others.push(("sms", tokio::spawn(sms)));
+    others.push(("callbacks", tokio::spawn(casework::task::callback::run(callbacks, stop.clone()))));
     let supervision = config.main.supervision.clone();
     let supervising = casework::task::supervise::run(store.clone(), supervision, timetable.clone(), stop.clone());
     others.push(("supervision", tokio::spawn(supervising)));
@@ -250,6 +259,7 @@ pub fn programme(config: &Config) -> Programme {
         version: config.version,
         lines: config.lines.clone(),
         flows: config.flows.clone(),
+        outward: config.outward.clone(),
         calendar: config.calendar.clone(),
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),

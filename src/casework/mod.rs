@@ -2,12 +2,14 @@
 //!
 //! Pure parts beside each other, each a file; clock, store and calls are `task`'s.
 
+pub mod callback;
 pub mod deadlines;
 pub mod dispatch;
 pub mod duty;
 pub mod moves;
 pub mod scores;
 pub mod shown;
+pub mod sms;
 pub mod supervise;
 #[cfg(feature = "daemon")]
 pub mod task;

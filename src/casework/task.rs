@@ -2,7 +2,9 @@
 
 pub mod alarm;
 mod alarm_call;
+pub mod callback;
 pub mod dispatch;
+pub mod sms;
 pub mod supervise;
 
 use std::sync::{Arc, RwLock};

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::backend;
+use crate::casework::callback::Config;
 use crate::casework::{duty, units::Units};
 use crate::catalogue::{Catalogue, Urgency};
 use crate::ivr::{Flow, Lines, Rules};
@@ -76,6 +77,18 @@ pub(super) fn hints(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, catalogue
             faults.at(place, key, format!("\"{urgency}\" is no urgency"), "write urgent, soon or ordinary");
         }
     }
+}
+
+/// People are called back by a flow that is there, at an address that can be called.
+pub(super) fn called_back(callback: &Config, flows: &HashMap<String, Arc<Flow>>, trunks: &Trunks, faults: &Faults) {
+    let Some(target) = &callback.target else { return };
+    let Written { value: flow, place, key } = &callback.flow;
+    if !flows.contains_key(flow) {
+        let remedy = format!("write flows/out/{flow}.toml");
+        faults.at(place, key, format!("outward flow \"{flow}\" does not exist"), remedy);
+    }
+    // With any number in it.
+    callable(&target.0.clone().map(|_| target.of("13800000000")), trunks, faults);
 }
 
 /// Where flows transfer to must be an address that can be called.

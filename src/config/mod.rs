@@ -31,7 +31,7 @@ use crate::sip::Trunks;
 use crate::sip::task::Tls;
 use crate::tts::catalogue::Voices;
 use crate::written::{Faults, Source, Table};
-use crate::{asr, backend, call, matter, media, observe, sip, store, tts, web};
+use crate::{asr, backend, call, casework, matter, media, observe, sip, store, tts, web};
 
 pub use proof::Proof;
 use spoken::Spoken;
@@ -54,6 +54,8 @@ pub struct Config {
     pub tls: Tls,
     pub lines: Lines,
     pub flows: HashMap<String, Arc<Flow>>,
+    /// `flows/out/`: what people hear whom we call.
+    pub outward: HashMap<String, Arc<Flow>>,
     pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
@@ -113,6 +115,8 @@ pub struct Main {
     pub web: web::Config,
     pub reload: reload::Reload,
     pub matters: matter::Config,
+    pub callback: casework::callback::Config,
+    pub sms: casework::sms::Config,
     pub deadlines: Arc<deadlines::Config>,
     pub supervision: supervise::Config,
     pub dispatch: duty::Config,
@@ -227,6 +231,10 @@ fn read(
     let flows: Vec<Flow> = flows.iter().filter_map(|source| Flow::read_with(source, &subs, faults)).collect();
     let flows: HashMap<String, Arc<Flow>> =
         flows.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
+    let outward = folder::any(followed, "flows/out", "toml", faults);
+    let outward: Vec<Flow> = outward.iter().filter_map(|source| Flow::read_with(source, &subs, faults)).collect();
+    let outward: HashMap<String, Arc<Flow>> =
+        outward.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
     let mut catalogue = Catalogue::read(&folder::all(followed, "catalogue", "toml", faults), faults);
     let places = Places::read(&folder::all(followed, "places", "toml", faults), faults);
     let units = Units::read(&folder::any(followed, "units", "toml", faults), &catalogue, &places, faults);
@@ -238,8 +246,10 @@ fn read(
     across::goes(&flows, &rules, faults);
     across::hints(&flows, &rules, &catalogue, faults);
     across::targets(&flows, &rules, &trunks, faults);
-    let Spoken { prompts, texts, voices } = spoken::prompts(followed, &lines, &flows, &rules, faults);
+    let Spoken { prompts, texts, voices } =
+        spoken::prompts(followed, &lines, flows.values().chain(outward.values()), &rules, faults);
     let main = main?;
+    across::called_back(&main.callback, &outward, &trunks, faults);
     across::units(&units, &trunks, &main.backends, &texts, faults);
     main.classify.join(&mut catalogue);
     let calendar = Arc::new(calendar);
@@ -265,6 +275,7 @@ fn read(
         tls,
         lines,
         flows,
+        outward,
         calendar,
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
@@ -303,6 +314,8 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         web: section("web")?.read(web::Config::read),
         reload: section("reload")?.read(reload::Reload::read),
         matters: section("matters")?.read(matter::Config::read),
+        sms: section("sms")?.read(casework::sms::Config::read),
+        callback: section("callback")?.read(casework::callback::Config::read),
         deadlines: Arc::new(section("deadlines")?.read(deadlines::Config::read)),
         supervision: section("supervision")?.read(supervise::Config::read),
         dispatch: section("dispatch")?.read(duty::Config::read),

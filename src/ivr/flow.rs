@@ -47,6 +47,8 @@ pub struct Uses {
     pub languages: Vec<Written<String>>,
     /// Variables that texts and branches ask for.
     pub variables: Vec<Written<String>>,
+    /// Variables that whoever makes the call brings along (calls of ours to people).
+    pub given: Vec<String>,
     /// The opening hours that the flow keeps; they ask the calendar.
     pub hours: Vec<Written<Hours>>,
     /// The names that the flow gives to SIP addresses.

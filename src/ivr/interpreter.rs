@@ -56,7 +56,7 @@ pub struct Interpreter {
     /// The key that would have ended the last row of digits: the next one, if it is this, says nothing.
     spent: Option<char>,
     hints: Hints,
-    /// Only names that the flow sets: as many as its nodes.
+    /// Only names that the flow sets, as many as its nodes, and those that were given.
     variables: BTreeMap<String, String>,
     delivery: Delivery,
     /// What was known when a menu was first entered: who comes back to it takes back what they chose below.
@@ -114,6 +114,7 @@ impl Interpreter {
     pub fn new(flow: Arc<Flow>, context: Context) -> Interpreter {
         let hints = Hints { topic: context.topic.clone(), ..Hints::default() };
         let node = flow.start();
+        let variables = context.given.clone();
         Interpreter {
             flow,
             context,
@@ -130,7 +131,7 @@ impl Interpreter {
             typed_ahead: VecDeque::new(),
             spent: None,
             hints,
-            variables: BTreeMap::new(),
+            variables,
             delivery: Delivery::default(),
             above: Vec::new(),
             heard: None,
@@ -162,6 +163,11 @@ impl Interpreter {
     /// Whether the caller has chosen to be added to the incident that concerns them: the flow sets [`JOINED`].
     pub fn joined(&self) -> bool {
         self.context.incident.is_some() && self.variables.get(JOINED).is_some_and(|value| !value.is_empty())
+    }
+
+    /// What the flow has set so far.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
     }
 
     pub fn poll(&mut self) -> Option<Output> {

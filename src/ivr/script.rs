@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! call 12319 greeting=line-12319 topic=市政     # optional; the default is a call for 12345
+//! call - given.title=路灯不亮                      # a call of ours, with what it brings along
 //! < line-12319                                  # it says these prompts, "free text", 20260101 digits
 //! > now 2026-05-01T09:00                        # the local time from here on; `call ... now=...` at the beginning
 //! > recorded                                    # a message of a record node is kept
@@ -133,7 +134,10 @@ fn context(words: &[Word]) -> Result<Context, String> {
             "now" => context.around.now = value.parse().map_err(|_| format!("\"{value}\" is no local time"))?,
             "load" => context.around.load = value.parse().map_err(|_| format!("\"{value}\" is no load in per cent"))?,
             "incident" => context.incident = Some(Incident { text: value.to_owned(), ..Incident::default() }),
-            other => return Err(format!("a call line has no {other}")),
+            other => match other.strip_prefix("given.") {
+                Some(name) => drop(context.given.insert(name.to_owned(), value.to_owned())),
+                None => return Err(format!("a call line has no {other}")),
+            },
         }
     }
     Ok(context)

@@ -1,5 +1,6 @@
 //! What the interpreter is told and what it wants done: the words between a flow and a call.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct Context {
     pub topic: Option<String>,
     /// What has happened where the caller is, if an admin has said so.
     pub incident: Option<Incident>,
+    /// The variables that a call of ours brings along: the flow's `given`.
+    pub given: BTreeMap<String, String>,
     /// Which days are worked.
     pub calendar: Arc<Calendar>,
     /// When the call began; [`Input::Around`] tells of later.

@@ -73,6 +73,15 @@ impl Store {
         query.fetch_all(&mut *db).await.map_err(|error| self.sort(&error))?.into_iter().map(Log::case).collect()
     }
 
+    /// Cases whose caller is being called, by number: after a crash nobody calls them.
+    pub async fn cases_being_called(&self, after: Option<Number>, limit: u32) -> Result<Vec<(Number, Case)>, Error> {
+        let sql = "WHERE c.callback = 'running' AND c.ticket > ? ORDER BY c.ticket LIMIT ?";
+        let sql = sqlx::AssertSqlSafe(format!("{LOGS}{sql}"));
+        let query = sqlx::query_as(sql).bind(after.map_or(0, Number::key)).bind(limit);
+        let mut db = self.reader().await?;
+        query.fetch_all(&mut *db).await.map_err(|error| self.sort(&error))?.into_iter().map(Log::case).collect()
+    }
+
     /// Cases at which a rule has to look by `now`, the longest due first.
     pub async fn cases_due(&self, now: Timestamp, limit: u32) -> Result<Vec<(Number, Case)>, Error> {
         let sql = sqlx::AssertSqlSafe(format!("{LOGS}WHERE c.due <= ? ORDER BY c.due, c.ticket LIMIT ?"));

@@ -36,7 +36,21 @@ impl Store {
         telling: Telling,
         now: Timestamp,
     ) -> Result<Case, Error> {
-        self.write(PutInCharge { number, by, event, telling, now, store: self.clone() }).await
+        self.put_in_charge_after(number, vec![(by, event)], telling, now).await
+    }
+
+    /// As [`Store::put_in_charge`], by the last of several events: what a callback says, and the reopening that follows.
+    ///
+    /// # Errors
+    /// As [`Store::case_happens`].
+    pub async fn put_in_charge_after(
+        &self,
+        number: Number,
+        events: Vec<(By, Event)>,
+        telling: Telling,
+        now: Timestamp,
+    ) -> Result<Case, Error> {
+        self.write(PutInCharge { number, events, telling, now, store: self.clone() }).await
     }
 
     /// Alarms that are due, the oldest first.
@@ -140,8 +154,7 @@ pub(super) async fn delivered(
 
 struct PutInCharge {
     number: Number,
-    by: By,
-    event: Event,
+    events: Vec<(By, Event)>,
     telling: Telling,
     now: Timestamp,
     store: Store,
@@ -151,7 +164,7 @@ impl Write for PutInCharge {
     type Out = Case;
 
     async fn write(&self, db: &mut SqliteConnection) -> Result<Case, Failure> {
-        let case = cases::happen(db, self.number, &[(self.by.clone(), self.event.clone())], self.now).await?;
+        let case = cases::happen(db, self.number, &self.events, self.now).await?;
         let telling = &self.telling;
         // Whoever returned it is not the one who is called now.
         let again = "UPDATE alarms SET step = 0, due = ?2, ended = NULL WHERE ticket = ?1";

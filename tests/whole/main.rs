@@ -5,6 +5,7 @@ mod house;
 
 mod acceptance;
 mod answers;
+mod callback;
 mod case;
 mod codecs;
 mod dialogs;

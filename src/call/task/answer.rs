@@ -154,6 +154,7 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         greeting: invitation.chosen.greeting.clone(),
         topic: invitation.chosen.topic.clone(),
         incident: known.as_ref().map(incident::spoken),
+        given: Default::default(),
         calendar: invitation.programme.calendar.clone(),
         around: desk.around(),
     };

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::casework::dispatch::{Decision, Facts};
+use crate::casework::dispatch::{Decision, Facts, Step};
 use crate::casework::duty::Config;
 use crate::casework::units::{Channel, Office};
 use crate::catalogue::Urgency;
@@ -157,6 +157,14 @@ impl Dispatcher {
 
 pub(super) fn is_urgent(ticket: &Ticket) -> bool {
     ticket.urgency.parse() == Ok(Urgency::Urgent)
+}
+
+/// A reopened ticket's unit is told as at first. `None`: there is no such unit any more.
+pub(super) fn again(rulebook: &Rulebook, case: &Case, limits: Limits, why: &str) -> Option<Telling> {
+    let lead = rulebook.units.office(case.lead.as_deref()?)?.clone();
+    let why = vec![Step { says: why.to_owned(), at: None }];
+    let decision = Decision { lead, co: case.co.clone(), copies: case.copies.clone(), special: false, why };
+    Some(telling(&decision, rulebook, limits))
 }
 
 /// Who is told of a decision, and what they are told beside the ticket.

@@ -52,6 +52,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         (1..4u32, any::<bool>()).prop_map(|(attempt, more)| {
             Event::CallbackFailed { attempt, outcome: Outcome::Busy, again: more.then(|| at(5)) }
         }),
+        (1..4u32, survey.clone()).prop_map(|(attempt, survey)| Event::Asked { attempt, survey }),
         (1..4u32, survey).prop_map(|(attempt, survey)| Event::CalledBack { attempt, survey }),
         (1..4u32).prop_map(|attempt| Event::Commented { attempt, text: "好".into() }),
         (units(), reasons(), 0..99i64).prop_map(|(unit, reason, m)| Event::Reopened {
@@ -140,6 +141,25 @@ fn a_case_is_not_closed_while_its_caller_is_on_the_telephone() {
     events.push(Event::CalledBack { attempt: 1, survey: Survey { solved: Some(true), ..Survey::default() } });
     events.push(close);
     assert_eq!(case(&events).state, State::Closed);
+}
+
+/// What the caller says is kept as they say it; what is asked before there is an answer is asked again about that.
+#[test]
+fn a_callback_is_kept_question_by_question() {
+    let mut events = dispatched();
+    let unit = "110105001".to_owned();
+    events.push(Event::Accepted { unit: unit.clone() });
+    let asked = Event::Asked { attempt: 1, survey: Survey { contacted: Some(true), ..Survey::default() } };
+    assert_eq!(Case::after(Some(&case(&events)), &asked, at(9)).expect_err("nobody is called").why, Why::NoCallback);
+    events.extend([Event::CallbackBegan { attempt: 1 }, asked]);
+    let running = case(&events);
+    assert_eq!(running.asked.as_ref().and_then(|survey| survey.contacted), Some(true));
+    assert_eq!((running.callback, &running.survey), (Callback::Running, &None));
+    let unsolved = Survey { solved: Some(false), ..Survey::default() };
+    events.push(Event::CalledBack { attempt: 1, survey: unsolved });
+    assert_eq!((case(&events).callback, case(&events).asked), (Callback::Done, None));
+    events.push(Event::Answered { unit, text: "已修好".into() });
+    assert_eq!((case(&events).callback, case(&events).attempts), (Callback::None, 0));
 }
 
 #[test]

@@ -26,6 +26,7 @@ const MATRIX: &str = "
     caller_told     x x x x x x x x x
     callback_began  . x x . . x . . .
     callback_failed . . . . . . . . .
+    asked           . . . . . . . . .
     called_back     . . . . . . . . .
     commented       . x x x x x x x x
     reopened        . . . . . x x x .
@@ -80,6 +81,7 @@ fn good(kind: Kind) -> Event {
         Kind::CallerTold => Event::CallerTold { channel: "sms".into(), what: "answer".into() },
         Kind::CallbackBegan => Event::CallbackBegan { attempt: 1 },
         Kind::CallbackFailed => Event::CallbackFailed { attempt: 0, outcome: Outcome::Busy, again: None },
+        Kind::Asked => Event::Asked { attempt: 0, survey: Survey::default() },
         Kind::CalledBack => Event::CalledBack { attempt: 0, survey: Survey::default() },
         Kind::Commented => Event::Commented { attempt: 1, text: "好".into() },
         Kind::Reopened => Event::Reopened { unit, limits: limits(9), reason },

@@ -39,7 +39,8 @@ check:
 	@$(STEP) "clippy, cores alone" $(CARGO) clippy --locked --lib --no-default-features --quiet -- -D warnings
 	@$(STEP) documents env RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
 	@$(STEP) deny $(CARGO) deny --log-level error check bans licenses sources
-	@$(STEP) "systemd unit" sh -c 'systemd-analyze security --offline=true --threshold=15 --no-pager $$0 >/dev/null' systemd/jiesu.service
+	@$(STEP) "systemd units" sh -c 'for unit; do systemd-analyze security --offline=true --threshold=15 --no-pager $$unit \
+		>/dev/null || exit 1; done' units systemd/jiesu.service systemd/jiesu-worker@.service
 	@$(STEP) "shipped configuration" target/debug/jiesu check
 
 # A short run of each fuzz target (cargo-fuzz on the stable toolchain).
@@ -100,6 +101,7 @@ install:
 	$(CARGO) build --release
 	install -Dm755 target/release/jiesu $(DESTDIR)$(PREFIX)/bin/jiesu
 	install -Dm644 systemd/jiesu.service $(DESTDIR)$(PREFIX)/lib/systemd/system/jiesu.service
+	install -Dm644 systemd/jiesu-worker@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/jiesu-worker@.service
 	install -Dm644 systemd/jiesu.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/jiesu.conf
 	install -Dm644 systemd/jiesu.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/jiesu.conf
 	cd config && find . -type f -exec install -Dm644 {} $(DESTDIR)/etc/jiesu/{} \;

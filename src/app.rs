@@ -22,6 +22,9 @@ use crate::call::task::registry::Registry;
 use crate::call::task::speak::Speaker;
 use crate::call::task::switchboard;
 use crate::call::{Desk, Programme};
+use crate::casework;
+use crate::casework::deadlines::Deadlines;
+use crate::casework::task::{Current, Rulebook};
 use crate::config::{Config, proof};
 use crate::intake;
 use crate::media::{Media, Prompt};
@@ -127,6 +130,27 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let switchboard = tokio::spawn(switchboard(desk.clone(), from_sip));
 
     others.push(("backends", tokio::spawn(backend::task::run(store.clone(), backends, outbox.clone(), stop.clone()))));
+    let rules = Arc::new(Current::new(rulebook(&config)));
+    let alarms = Arc::new(Notify::new());
+    let timetable = timetable(desk.clone(), config.main.deadlines.clone());
+    let dispatcher = casework::task::dispatch::Dispatcher {
+        store: store.clone(),
+        rules: rules.clone(),
+        config: config.main.dispatch.clone(),
+        limits: limits(timetable.clone()),
+        returns: config.main.supervision.returns,
+        outbox: outbox.clone(),
+        alarms: alarms.clone(),
+    };
+    others.push(("dispatch", tokio::spawn(casework::task::dispatch::run(dispatcher, stop.clone()))));
+    let alarms = casework::task::alarm::Alarms {
+        desk: desk.clone(),
+        rules: rules.clone(),
+        config: config.main.dispatch.clone(),
+        wake: alarms,
+        recordings: config.main.state_dir.join("recordings"),
+    };
+    others.push(("alarms", tokio::spawn(casework::task::alarm::run(alarms, stop.clone()))));
     let intake = intake::task::Intake {
         store: store.clone(),
         hearing: ear(&asr, Purpose::Complaint),
@@ -141,13 +165,26 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
     let gathering = intake::task::gather::run(store.clone(), config.main.matters.clone(), stop.clone());
     others.push(("matters", tokio::spawn(gathering)));
 
+    let callbacks = casework::task::callback::Callbacks {
+        desk: desk.clone(),
+        config: Arc::new(config.main.callback.clone()),
+        limits: limits(timetable.clone()),
+        rulebook: rules.clone(),
+    };
+    let sms = casework::task::sms::run(store.clone(), Arc::new(config.main.sms.clone()), stop.clone());
+    others.push(("sms", tokio::spawn(sms)));
+    others.push(("callbacks", tokio::spawn(casework::task::callback::run(callbacks, stop.clone()))));
+    let supervision = config.main.supervision.clone();
+    let supervising = casework::task::supervise::run(store.clone(), supervision, timetable.clone(), stop.clone());
+    others.push(("supervision", tokio::spawn(supervising)));
+
     others.push(("peers", tokio::spawn(sip::task::peers::run(handle.clone(), stop.clone()))));
     let resolvers = config.main.sip.resolvers.clone();
     others.push(("resolver", tokio::spawn(sip::task::resolve::run(handle.clone(), resolvers, stop.clone()))));
     let leave = CancellationToken::new();
     let registrar = tokio::spawn(sip::task::registrar::run(handle.clone(), leave.clone()));
     let (reload, asks) = mpsc::channel(RELOADS);
-    let reloader = reload::Reloader::new(&config, desk.clone());
+    let reloader = reload::Reloader::new(&config, desk.clone(), rules);
     others.push(("reload", tokio::spawn(reloader.run(config.files.clone(), folder, asks, stop.clone()))));
     let trace = handle.trace().clone();
     let asked = handle.clone();
@@ -162,6 +199,7 @@ pub async fn start(config: Config, metrics: Metrics) -> anyhow::Result<Running> 
         sip: asked,
         store: store.clone(),
         reload: reload.clone(),
+        timetable,
         zone: config.main.zone.clone(),
     };
     let serving = web::serve(listener, shown, stop.clone());
@@ -221,6 +259,7 @@ pub fn programme(config: &Config) -> Programme {
         version: config.version,
         lines: config.lines.clone(),
         flows: config.flows.clone(),
+        outward: config.outward.clone(),
         calendar: config.calendar.clone(),
         catalogue: config.catalogue.clone(),
         places: config.places.clone(),
@@ -265,12 +304,24 @@ fn checks(sip: sip::Handle, media: Media, store: Store) -> Vec<Check> {
 }
 
 /// New calls follow `config` from now on; running ones keep what they began with.
-fn replace(desk: &Desk, config: &Config) {
+fn replace(desk: &Desk, rules: &Current, config: &Config) {
     desk.sip.replace_tls(config.tls.clone());
     desk.sip.replace_trunks(config.trunks.clone());
     certificates(config);
     unproven(config);
     desk.replace(programme(config));
+    rules.replace(rulebook(config));
+}
+
+/// What tickets are dispatched by, from a checked configuration.
+pub fn rulebook(config: &Config) -> Rulebook {
+    Rulebook {
+        catalogue: config.catalogue.clone(),
+        places: config.places.clone(),
+        calendar: config.calendar.clone(),
+        units: config.units.clone(),
+        version: config.version,
+    }
 }
 
 impl Running {
@@ -315,7 +366,6 @@ async fn join(name: &'static str, task: JoinHandle<()>) {
     }
 }
 
-/// What each line is for, by its number.
 /// What new calls are understood by just then.
 fn guide(desk: Arc<Desk>) -> Arc<dyn Fn() -> intake::task::Guide + Send + Sync> {
     Arc::new(move || {
@@ -329,6 +379,20 @@ fn guide(desk: Arc<Desk>) -> Arc<dyn Fn() -> intake::task::Guide + Send + Sync> 
     })
 }
 
+/// The limits of cases, by the calendar that new calls go by just then.
+fn timetable(desk: Arc<Desk>, config: Arc<casework::deadlines::Config>) -> casework::Timetable {
+    casework::Timetable::new(move || {
+        let calendar = desk.programme().calendar.clone();
+        Deadlines { config: config.clone(), calendar, zone: desk.zone.clone() }
+    })
+}
+
+/// The limits of a unit that is put in charge.
+fn limits(timetable: casework::Timetable) -> casework::task::dispatch::LimitsOf {
+    Arc::new(move |ticket, now| timetable.now().limits(casework::terms(ticket), now))
+}
+
+/// What each line is for, by its number.
 fn topics(lines: &crate::ivr::Lines) -> HashMap<String, String> {
     lines.lines().iter().filter_map(|line| Some((line.number.clone(), line.topic.as_ref()?.value.clone()))).collect()
 }

@@ -3,11 +3,15 @@
 //! Owns what kind of day a date is. A year that no file tells of is reckoned by its weekdays, and [`Calendar::covers`]
 //! says so: nobody knows next year's moved workdays before the State Council's notice of the autumn.
 
+mod working;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
 
 use crate::written::{Faults, Source, Table};
+
+pub use working::Working;
 
 /// What kind of day it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,6 +153,11 @@ impl Hours {
             table.fault("workday", "never open", "write workday = [\"08:30-17:30\"]");
         }
         hours
+    }
+
+    /// Open on working days only.
+    pub fn on_workdays(spans: Vec<Span>) -> Hours {
+        Hours { workday: spans, ..Hours::default() }
     }
 
     /// The spans that begin on such a day.

@@ -38,6 +38,9 @@ pub struct Matter {
     pub category: Option<String>,
     pub kind: Option<String>,
     pub urgency: Option<String>,
+    /// The code of the place that the caller said yes to, and codes of those that they said no to.
+    pub place: Option<String>,
+    pub elsewhere: Vec<String>,
     pub keys: String,
     pub heard: Vec<Heard>,
     pub how: How,
@@ -67,6 +70,8 @@ pub async fn file(
         category: matter.category.clone(),
         kind: matter.kind.clone(),
         urgency: matter.urgency.clone(),
+        place: matter.place.clone(),
+        elsewhere: matter.elsewhere.clone(),
         earlier: earlier(store, matter).await,
     };
     let text = whole(matter.heard.iter().filter_map(|heard| heard.text.as_deref()));
@@ -80,6 +85,8 @@ pub async fn file(
         text: heard.text.clone(),
         error: None,
     };
+    let meaning = meaning(catalogue, places, text.as_deref().unwrap_or_default(), &hint);
+    let urgency = meaning.urgency.parse().unwrap_or_default();
     let filing = Filing {
         call: matter.call,
         line: matter.line.clone(),
@@ -89,7 +96,8 @@ pub async fn file(
         how: matter.how,
         segments: matter.heard.iter().map(segment).collect(),
         text_state: if pending { Text::Pending } else { Text::Whole },
-        meaning: meaning(catalogue, places, text.as_deref().unwrap_or_default(), &hint),
+        dispatch: catalogue.limit().map(|limit| limit.dispatch_by(urgency, &meaning.category, now)),
+        meaning,
         text,
         hints: write_hint(&hint),
     };
@@ -143,20 +151,25 @@ fn plain(confidence: f32) -> f64 {
 fn write_hint(hint: &Hint) -> serde_json::Value {
     serde_json::json!({
         "topic": hint.topic, "category": hint.category, "kind": hint.kind, "urgency": hint.urgency,
-        "earlier": hint.earlier,
+        "place": hint.place, "elsewhere": hint.elsewhere, "earlier": hint.earlier,
     })
 }
 
 /// The hint that a ticket was filed with.
 pub fn read_hint(hints: &serde_json::Value) -> Hint {
     let get = |key: &str| hints.get(key).and_then(|value| value.as_str()).map(str::to_owned);
-    let codes = hints.get("earlier").and_then(|value| value.as_array()).into_iter().flatten();
+    let codes = |key: &str| {
+        let codes = hints.get(key).and_then(|value| value.as_array()).into_iter().flatten();
+        codes.filter_map(|code| code.as_str()).map(str::to_owned).collect()
+    };
     Hint {
         topic: get("topic"),
         category: get("category"),
         kind: get("kind"),
         urgency: get("urgency"),
-        earlier: codes.filter_map(|code| code.as_str()).map(str::to_owned).collect(),
+        place: get("place"),
+        elsewhere: codes("elsewhere"),
+        earlier: codes("earlier"),
     }
 }
 

@@ -20,7 +20,10 @@
 //! 7. BYE. However the call ended, the session files exactly one ticket if anything was said or keyed. What a crash cut
 //!    off, [`intake`] files at the next start; it also completes tickets whose text was pending.
 //! 8. [`matter`] says which earlier reports the ticket is like; [`intake`] puts them together, beside the calls.
-//! 9. [`backend`] drains the outbox to the plugged systems, again and again until each has taken it.
+//! 9. [`casework`] puts a unit in charge (派单) and tells it: by its own system, at an urgent hour by its telephone.
+//! 10. [`backend`] drains the outbox to the plugged systems, again and again until each has taken it.
+//! 11. What callers say when they are asked is counted by [`casework::scores`]; [`casework::trends`] finds what should be
+//!     looked at before more of them call.
 //!
 //! [`app`] puts all this together from a checked [`config`]; [`observe`] and [`web`] show how it fares; [`cli`] is the
 //! command line. Dependencies point down this list of modules only; `tests/layers.rs` says so.
@@ -57,6 +60,8 @@ pub mod backend;
 pub mod filing;
 
 pub mod call;
+
+pub mod casework;
 
 #[cfg(feature = "daemon")]
 pub mod intake;

@@ -33,8 +33,11 @@ fn calendar() -> Arc<Calendar> {
 }
 
 /// Flows with the folders of their scripts.
-const FLOWS: [(&str, &str); 2] =
-    [("config/flows/main.toml", "tests/flows"), ("config/examples/flows/every-kind.toml", "tests/flows/every-kind")];
+const FLOWS: [(&str, &str); 3] = [
+    ("config/flows/main.toml", "tests/flows"),
+    ("config/flows/out/callback.toml", "tests/flows/callback"),
+    ("config/examples/flows/every-kind.toml", "tests/flows/every-kind"),
+];
 
 fn scripts(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);

@@ -18,6 +18,7 @@ const GROUPS: &[&[&str]] = &[
     &["store"],
     &["backend", "filing"],
     &["call"],
+    &["casework"],
     &["intake"],
     &["observe"],
     &["web"],

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::Desk;
+use crate::casework::task::Current;
 use crate::config::reload::Reload;
 use crate::config::version::{self, Archive, Files};
 use crate::config::{self, Config};
@@ -30,6 +31,8 @@ pub struct Reloader {
     archive: Archive,
     config: Reload,
     desk: Arc<Desk>,
+    /// What tickets are dispatched by.
+    rules: Arc<Current>,
     /// What new calls follow.
     running: VersionId,
 }
@@ -123,12 +126,13 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl Reloader {
-    pub fn new(config: &Config, desk: Arc<Desk>) -> Reloader {
+    pub fn new(config: &Config, desk: Arc<Desk>, rules: Arc<Current>) -> Reloader {
         Reloader {
             folder: config.folder.clone(),
             archive: Archive::new(&config.main.state_dir),
             config: config.main.reload.clone(),
             desk,
+            rules,
             running: config.version,
         }
     }
@@ -210,7 +214,7 @@ impl Reloader {
                 return Answer { taken: false, number: None, version: self.running.to_string(), faults };
             }
         };
-        super::replace(&self.desk, &config);
+        super::replace(&self.desk, &self.rules, &config);
         self.running = config.version;
         metrics::counter!("jiesu_reloads_total", "result" => "taken").increment(1);
         let folder = match what {

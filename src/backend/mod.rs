@@ -7,7 +7,7 @@
 //! The body is one JSON object; its shape is a contract (fields may be added, none is taken away):
 //!
 //! ```json
-//! { "event": "created",                  // later "updated": text completed, or given up
+//! { "event": "created",                  // later "updated": text completed, or given up; "dispatched": see below
 //!   "key": "2611240000718-1",            // the same for every try; also the Idempotency-Key header
 //!   "at": "2026-11-24T08:30:00.25Z",     // when the event happened
 //!   "ticket": {
@@ -23,6 +23,16 @@
 //!     "recordings": [ { "file": "/var/lib/jiesu/recordings/...wav", "duration_s": 4.2, "text": "...",
 //!       "hearing": { "model": "...", "purpose": "complaint", "audio_s": 4.2, "waited_s": 0.0, "took_s": 0.8,
 //!                    "factor": 0.19, "after_s": 0.9 } } ] } }   // where somebody waited: from the end to the text
+//! ```
+//!
+//! A backend that is the channel of a unit (`config/units/`) is also told when that unit is put in charge, handles a ticket
+//! with others, or has a copy: event "dispatched", key "2611240000718-case-2", and beside the ticket
+//!
+//! ```json
+//! "dispatch": { "unit": { "code": "110105026", "name": "...", "kind": "street", "channel": "city" },
+//!               "co": [ { "code": "...", "name": "..." } ], "copies": [ ... ],
+//!               "limits": { "accept": "...", "contact": "...", "answer": "..." },   // by when, RFC 3339
+//!               "why": [ "..." ], "version": "0c3f..." }
 //! ```
 
 use std::fmt;

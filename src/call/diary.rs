@@ -92,6 +92,7 @@ impl Diary {
             Input::TransferFailed { code } => Some(Step::NoAnswer(*code)),
             Input::TransferEnded => Some(Step::Talked),
             Input::Known(incident) => Some(Step::Known(incident.text.clone())),
+            Input::Places(places) => Some(Step::Places(places.clone())),
             Input::Ended { why } => Some(Step::End((*why).to_owned())),
             _ => None,
         };

@@ -175,6 +175,7 @@ impl Session {
                 self.out.push_back(Output::Play { play: MOMENT, say, barge_in: true });
             }
             Input::Deadline => self.tell(ivr::Input::Deadline),
+            Input::Places(places) => self.interpreter.input(ivr::Input::Places(places)),
             Input::Known(incident) => self.interpreter.input(ivr::Input::Known(incident)),
             Input::Around(around) => self.interpreter.input(ivr::Input::Around(around)),
             Input::Inactive => {

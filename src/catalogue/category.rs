@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::unit::Unit;
+use crate::written::Place;
 
 /// Written below the level that could be told; also a category of its own at every level.
 pub const OTHER: &str = "其他";
@@ -20,6 +21,11 @@ pub struct Category {
     pub parent: Option<CategoryId>,
     /// The unit in charge, its own or its parent's.
     pub unit: Option<Arc<Unit>>,
+    /// Where that is written: what a dispatch rests on.
+    pub ruled: Option<Place>,
+    /// Who handles it too, and who is told (art. 12), its own or its parent's.
+    pub co: Vec<Arc<Unit>>,
+    pub copies: Vec<Arc<Unit>>,
     /// The request type where the text does not tell (an index into the catalogue's types), its own or its parent's.
     pub kind: Option<usize>,
 }
@@ -73,6 +79,17 @@ impl Categories {
         path
     }
 
+    /// The deepest category that a ticket's path (as [`Categories::path`] makes it) leads to.
+    pub fn at(&self, path: &[String; 3]) -> Option<CategoryId> {
+        let mut found = None;
+        for name in path {
+            let below = self.iter().find(|(_, category)| category.parent == found && category.name == *name);
+            let Some((id, _)) = below else { break };
+            found = Some(id);
+        }
+        found
+    }
+
     /// The category that a path `一/二/三` or a name means. A bare name that several categories have means the highest
     /// of them, and nothing where two are equally high.
     pub fn find(&self, name: &str) -> Option<CategoryId> {
@@ -98,11 +115,14 @@ impl Categories {
 mod tests {
     use super::*;
 
+    fn bare(name: &str, level: usize, parent: Option<CategoryId>) -> Category {
+        let (co, copies) = (Vec::new(), Vec::new());
+        Category { name: name.to_owned(), level, parent, unit: None, ruled: None, co, copies, kind: None }
+    }
+
     fn tree() -> (Categories, [CategoryId; 4]) {
         let mut tree = Categories::default();
-        let mut add = |name: &str, level, parent| {
-            tree.push(Category { name: name.to_owned(), level, parent, unit: None, kind: None })
-        };
+        let mut add = |name: &str, level, parent| tree.push(bare(name, level, parent));
         let town = add("城乡建设", 0, None);
         let care = add("市政管理", 1, Some(town));
         let water = add("自来水供应", 2, Some(care));
@@ -118,14 +138,25 @@ mod tests {
     }
 
     #[test]
+    fn a_path_leads_back_to_its_category() {
+        let (tree, all) = tree();
+        let [town, care, water, other] = all;
+        for id in [town, water, other] {
+            assert_eq!(tree.at(&tree.path(id)), Some(id));
+        }
+        assert_eq!(tree.at(&tree.path(care)), Some(other), "其他 below it is a category of its own");
+        assert_eq!(tree.at(&["卫生", "其他", "其他"].map(str::to_owned)), None);
+        let gone = ["城乡建设", "市政管理", "没有了"].map(str::to_owned);
+        assert_eq!(tree.at(&gone), Some(care), "as far as it goes");
+    }
+
+    #[test]
     fn names_and_paths_are_found() {
         let (mut tree, [town, care, water, other]) = tree();
         assert_eq!(tree.find("自来水供应"), Some(water));
         assert_eq!(tree.find("城乡建设/市政管理/其他"), Some(other));
         assert_eq!(tree.find("环境保护/市政管理"), None);
-        tree.push(Category {
-            name: "自来水供应".to_owned(), level: 2, parent: Some(town), unit: None, kind: None
-        });
+        tree.push(bare("自来水供应", 2, Some(town)));
         assert_eq!(tree.find("自来水供应"), None, "two of one level");
         assert_eq!(tree.find("市政管理/自来水供应"), Some(water));
         assert_eq!(tree.find("市政管理"), Some(care));

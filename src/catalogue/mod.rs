@@ -5,6 +5,7 @@
 
 mod category;
 pub mod import;
+pub mod limit;
 mod located;
 pub mod numeral;
 mod places;
@@ -50,6 +51,8 @@ pub struct Catalogue {
     urgency_words: Lexicon<Urgency>,
     /// What has learned from labelled texts, beside the words.
     second: Option<std::sync::Arc<dyn second::SecondReader>>,
+    /// By when tickets have to be dispatched.
+    limit: Option<std::sync::Arc<dyn limit::DispatchLimit>>,
 }
 
 impl Catalogue {

@@ -30,10 +30,10 @@ fn counted(values: &[u32]) -> u32 {
     sum.saturating_add(digits.unwrap_or(0))
 }
 
-fn value(c: char) -> Option<u32> {
+/// 0 to 9 as a Han character; 幺 is the one of telephone numbers, 两 the two of what is counted.
+pub fn digit(c: char) -> Option<u8> {
     Some(match c {
-        '0'..='9' => c as u32 - '0' as u32,
-        '〇' | '零' => 0,
+        '零' | '〇' => 0,
         '一' | '幺' => 1,
         '二' | '两' => 2,
         '三' => 3,
@@ -43,11 +43,26 @@ fn value(c: char) -> Option<u32> {
         '七' => 7,
         '八' => 8,
         '九' => 9,
+        _ => return None,
+    })
+}
+
+/// 十 to 亿: what the digit before it is multiplied by.
+pub fn power(c: char) -> Option<u64> {
+    Some(match c {
         '十' => 10,
         '百' => 100,
         '千' => 1000,
+        '万' => 10_000,
+        '亿' => 100_000_000,
         _ => return None,
     })
+}
+
+/// A figure, a Han digit, or a power that a house number has.
+fn value(c: char) -> Option<u32> {
+    let small = || power(c).filter(|power| *power <= 1000).and_then(|power| u32::try_from(power).ok());
+    c.to_digit(10).or_else(|| digit(c).map(u32::from)).or_else(small)
 }
 
 /// `name` with its numbers in digits, and in characters, where that is another name: 幸福一村 is heard as 幸福1村,

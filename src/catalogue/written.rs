@@ -50,6 +50,7 @@ pub(super) fn read(sources: &[Source], faults: &Faults) -> Catalogue {
         kind_words: kind_words.lexicon(),
         urgency_words: urgency_words.lexicon(),
         second: None,
+        limit: None,
     }
 }
 
@@ -128,10 +129,16 @@ impl Reader {
             table.fault("name", format!("{name} is there already"), "put the two together");
         }
         let inherited = parent.map(|id| self.categories.get(id).clone());
-        let unit = self.unit(&mut table).or_else(|| inherited.as_ref()?.unit.clone());
+        let (unit, ruled) = match self.unit(&mut table) {
+            Some(own) => (Some(own.value), Some(own.place)),
+            None => inherited.as_ref().map_or((None, None), |above| (above.unit.clone(), above.ruled.clone())),
+        };
+        let co = self.units_of(&mut table, "co").or_else(|| Some(inherited.as_ref()?.co.clone())).unwrap_or_default();
+        let copies = self.units_of(&mut table, "copies").or_else(|| Some(inherited.as_ref()?.copies.clone()));
+        let copies = copies.unwrap_or_default();
         let kind = self.kind(&mut table).or_else(|| inherited.as_ref()?.kind);
         let own_name = (name != OTHER && !name.is_empty()).then(|| name.clone());
-        let id = self.categories.push(Category { name, level, parent, unit, kind });
+        let id = self.categories.push(Category { name, level, parent, unit, ruled, co, copies, kind });
         let listed = words(table.texts("words"));
         if let Some(own) = own_name.filter(|own| listed.iter().all(|(word, _)| word != own)) {
             self.category_words.add(&own, Sense { of: id, weight: USUAL_WEIGHT });
@@ -147,13 +154,23 @@ impl Reader {
         table.finish();
     }
 
-    fn unit(&self, table: &mut Table<'_>) -> Option<Arc<Unit>> {
-        let known = |name: &String| match self.units.get(name) {
+    /// The unit of this name, or what is wrong with it.
+    fn known(&self, name: &String) -> Result<Arc<Unit>, (String, String)> {
+        match self.units.get(name) {
             _ if name == STREET => Ok(Arc::new(Unit::Street)),
             Some(unit) => Ok(unit.clone()),
             None => Err((format!("no unit is called {name}"), "add a [[unit]], or write \"street\"".to_owned())),
-        };
-        table.text("unit").check(known).get()
+        }
+    }
+
+    fn unit(&self, table: &mut Table<'_>) -> Option<Written<Arc<Unit>>> {
+        table.text("unit").check(|name| self.known(name)).written()
+    }
+
+    /// Several units; an empty list takes back what the category above says.
+    fn units_of(&self, table: &mut Table<'_>, key: &str) -> Option<Vec<Arc<Unit>>> {
+        let apart = |list: &Vec<Written<String>>| list.iter().map(|name| self.known(&name.value)).collect();
+        table.texts(key).check(apart).get()
     }
 
     fn kind(&self, table: &mut Table<'_>) -> Option<usize> {

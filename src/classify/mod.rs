@@ -25,7 +25,7 @@ pub const MAX_CHARS: usize = 4000;
 /// Reads `text` in the light of `hint`.
 pub fn classify(catalogue: &Catalogue, places: &Places, text: &str, hint: &Hint) -> Understood {
     let reading = Reading::new(text);
-    let place = place::find(places, &reading.text, &hint.earlier);
+    let place = place::find(places, &reading.text, hint);
     // What names the place says nothing else: 体育馆路街道 is no stadium.
     let named = place.as_ref().map_or(&[][..], |found| &found.spans);
     let learned = |named: &[(usize, usize)]| {
@@ -48,6 +48,8 @@ pub fn classify(catalogue: &Catalogue, places: &Places, text: &str, hint: &Hint)
     let line: Vec<CategoryId> = id.iter().flat_map(|id| catalogue.categories().upward(*id)).collect();
     let mut of_kind = reading.evidence(Field::Type, kind.confidence, &kind.spans);
     reading.agree(catalogue, &mut of_kind, opinion.kind.as_ref(), |first| first == kind.value);
+    let mut of_place = reading.evidence(Field::Place, place_match.as_ref().map_or(0.0, |p| p.confidence), &place_spans);
+    of_place.asked = place_match.as_ref().is_some_and(|place| hint.place.as_ref() == Some(&place.code));
     let mut of_category = reading.evidence(Field::Category, confidence, &category_spans);
     reading.agree(catalogue, &mut of_category, opinion.category.as_ref(), |first| line.contains(&first));
     Understood {
@@ -60,7 +62,7 @@ pub fn classify(catalogue: &Catalogue, places: &Places, text: &str, hint: &Hint)
             of_kind,
             of_category,
             reading.evidence(Field::Urgency, urgency.confidence, &urgency.spans),
-            reading.evidence(Field::Place, place_match.as_ref().map_or(0.0, |p| p.confidence), &place_spans),
+            of_place,
         ],
         place: place_match,
     }
@@ -69,7 +71,7 @@ pub fn classify(catalogue: &Catalogue, places: &Places, text: &str, hint: &Hint)
 /// The place alone, with the words it rests on.
 pub fn locate(places: &Places, text: &str) -> (Option<PlaceMatch>, Evidence) {
     let reading = Reading::new(text);
-    let found = place::find(places, &reading.text, &[]);
+    let found = place::find(places, &reading.text, &Hint::default());
     let place = found.as_ref().map(|found| place_match(places, found));
     let spans = found.map(|found| found.spans).unwrap_or_default();
     let evidence = reading.evidence(Field::Place, place.as_ref().map_or(0.0, |p| p.confidence), &spans);
@@ -97,7 +99,7 @@ impl Reading {
         let mut words: Vec<Words> = spans.iter().map(words).collect();
         words.sort_by_key(|words| (words.start, words.end));
         words.dedup();
-        Evidence { field, confidence: hundredths(confidence), words, model: None }
+        Evidence { field, confidence: hundredths(confidence), words, model: None, asked: false }
     }
 
     /// The text as it came, with blanks where it names the place.

@@ -18,6 +18,10 @@ pub struct Hint {
     pub kind: Option<String>,
     /// `urgent`, `soon` or `ordinary`.
     pub urgency: Option<String>,
+    /// The code of the place that the caller said yes to when they were asked.
+    pub place: Option<String>,
+    /// Codes of the places that they said no to.
+    pub elsewhere: Vec<String>,
     /// Codes of the places of the caller's earlier tickets: they decide between streets of one name.
     pub earlier: Vec<String>,
 }
@@ -84,6 +88,9 @@ pub struct Evidence {
     /// The learned model that says the same, with its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The caller was asked, and this is their answer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
 }
 
 /// Words of the text: characters `start` up to but not including `end`, counted from 0.

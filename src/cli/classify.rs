@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn lines_name_the_words_each_field_rests_on() {
         let words = |text: &str| vec![Words { text: text.to_owned(), start: 0, end: 2 }];
-        let of = |field, text: &str| Evidence { field, confidence: 0.9, words: words(text), model: None };
+        let of = |field, text: &str| Evidence { field, confidence: 0.9, words: words(text), model: None, asked: false };
         let understood = Understood {
             kind: "求助".to_owned(),
             category: ["城乡建设", "市政", "供水"].map(str::to_owned),

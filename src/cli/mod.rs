@@ -5,9 +5,11 @@
 
 mod answers;
 mod call;
+mod case;
 mod check;
 mod classify;
 mod demo;
+mod dispatch;
 mod emergency;
 mod eval;
 mod flow;
@@ -21,11 +23,13 @@ mod prompts;
 mod reload;
 mod replay;
 mod said;
+mod scores;
 mod serve;
 mod stored;
 mod ticket;
 mod trace;
 mod transcribe;
+mod trends;
 mod trunk;
 mod version;
 mod worker;
@@ -78,12 +82,21 @@ enum Command {
     /// Tickets in the store.
     #[command(subcommand)]
     Ticket(ticket::Command),
+    /// What becomes of a ticket: its state, limits and log; what a unit or the desk does with it.
+    Case(case::Arguments),
     /// Known incidents: callers from there hear of them first.
     #[command(subcommand)]
     Incident(incident::Command),
     /// Which tickets report the same.
     #[command(subcommand)]
     Matter(matter::Command),
+    /// Why a ticket went where it went, and what other rules would change.
+    #[command(subcommand)]
+    Dispatch(dispatch::Command),
+    /// How units are judged by what callers say: the three rates, the composite, classes; export and recount.
+    Scores(scores::Arguments),
+    /// Candidates for joint handling or another rule: rising categories, busy streets, matters that return.
+    Trends(trends::Arguments),
     /// What waits to be sent to the backends.
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -148,8 +161,12 @@ pub fn run() -> Exit {
         Command::Demo(arguments) => demo::run(config, &arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Ticket(command) => ticket::run(config, &command),
+        Command::Case(arguments) => case::run(config, &arguments),
         Command::Incident(command) => incident::run(config, &command),
         Command::Matter(command) => matter::run(config, &command),
+        Command::Dispatch(command) => dispatch::run(config, &command),
+        Command::Scores(arguments) => scores::run(config, &arguments),
+        Command::Trends(arguments) => trends::run(config, &arguments),
         Command::Outbox(command) => outbox::run(config, &command),
         Command::Trace(arguments) => trace::run(config, &arguments),
         Command::Trunk(command) => trunk::run(config, &command),

@@ -23,7 +23,7 @@ use crate::id::Masked;
 use crate::ivr::journal::{Journal, Step};
 use crate::ivr::replay::{self, Outcome, Recorded};
 use crate::ivr::script::World;
-use crate::ivr::{Around, Context, Hints};
+use crate::ivr::{Around, Context};
 use crate::store::{Past, Store, VersionRow};
 
 /// Calls read at a time.
@@ -117,7 +117,7 @@ fn one(past: Past, config: &Config, old: &mut Old<'_>, count: &mut Count) -> Opt
         return None;
     };
     let hints = past.hints.as_ref().map(filing::read_hint).unwrap_or_default();
-    let hints = Hints { topic: hints.topic, category: hints.category, kind: hints.kind, urgency: hints.urgency };
+    let hints = crate::intake::recovery::hints(&hints);
     let recorded = recorded(&past, journal, config);
     let mut before = replay::happened(&recorded, hints);
     if let Some(version) = past.call.version.as_deref().and_then(|version| old.get(version)) {
@@ -228,7 +228,8 @@ fn page(change: &Change, zone: &TimeZone) -> String {
 }
 
 /// From when calls are taken: a day, or a span until now.
-fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+/// The beginning of a day, or so long ago.
+pub(super) fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     if let Ok(day) = text.parse::<jiff::civil::Date>() {
         return zone.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())).ok();
     }

@@ -6,6 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::backend;
+use crate::casework::callback::Config;
+use crate::casework::{duty, units::Units};
 use crate::catalogue::{Catalogue, Urgency};
 use crate::ivr::{Flow, Lines, Rules};
 use crate::sip::{Trunk, Trunks, Uri};
@@ -76,24 +79,68 @@ pub(super) fn hints(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, catalogue
     }
 }
 
+/// People are called back by a flow that is there, at an address that can be called.
+pub(super) fn called_back(callback: &Config, flows: &HashMap<String, Arc<Flow>>, trunks: &Trunks, faults: &Faults) {
+    let Some(target) = &callback.target else { return };
+    let Written { value: flow, place, key } = &callback.flow;
+    if !flows.contains_key(flow) {
+        let remedy = format!("write flows/out/{flow}.toml");
+        faults.at(place, key, format!("outward flow \"{flow}\" does not exist"), remedy);
+    }
+    // With any number in it.
+    callable(&target.0.clone().map(|_| target.of("13800000000")), trunks, faults);
+}
+
 /// Where flows transfer to must be an address that can be called.
 pub(super) fn targets(flows: &HashMap<String, Arc<Flow>>, rules: &Rules, trunks: &Trunks, faults: &Faults) {
     let raised = rules.iter().flat_map(|rule| &rule.targets);
     for target in flows.values().flat_map(|flow| flow.transfers()).chain(raised) {
-        let over = |uri: &Uri<'_>| {
-            let trunk = trunks.get(&String::from_utf8_lossy(uri.host));
-            trunk.is_some_and(Trunk::is_called) && uri.number().is_some()
-        };
-        let callable = Uri::parse(target.value.as_bytes()).is_ok_and(|uri| uri.ip().is_some() || over(&uri));
-        if !callable {
-            let what = format!("\"{}\" cannot be called", target.value);
-            faults.at(
-                &target.place,
-                &target.key,
-                what,
-                "write sip:NAME@IP-ADDRESS:PORT, or sip:NUMBER@TRUNK with a trunk that has `outbound`",
-            );
+        callable(target, trunks, faults);
+    }
+}
+
+/// Duty numbers can be called and have something to say; the backends that tell units are plugged in.
+pub(super) fn units(
+    units: &Units,
+    trunks: &Trunks,
+    backends: &[backend::Config],
+    texts: &HashMap<String, String>,
+    faults: &Faults,
+) {
+    for number in units.numbers() {
+        callable(number, trunks, faults);
+    }
+    if let Some(Written { place, key, .. }) = units.numbers().first() {
+        for id in duty::PROMPTS.iter().filter(|id| !texts.contains_key(**id)) {
+            let remedy = format!("write its text in prompts/prompts.toml: {id} = \"...\"");
+            faults.at(place, key, format!("whoever answers is told by prompt \"{id}\", which does not exist"), remedy);
         }
+    }
+    for Written { value: name, place, key } in units.channels() {
+        if !backends.iter().any(|backend| backend.name == *name) {
+            let mut known: Vec<&str> = backends.iter().map(|backend| backend.name.as_str()).collect();
+            known.extend(["telephone", "none"]);
+            let remedy = format!("write [[backend]] in jiesu.toml, or one of: {}", known.join(", "));
+            faults.at(place, key, format!("no backend is called \"{name}\""), remedy);
+        }
+    }
+}
+
+/// Somebody can be called at this address.
+fn callable(target: &Written<String>, trunks: &Trunks, faults: &Faults) {
+    let over = |uri: &Uri<'_>| {
+        let trunk = trunks.get(&String::from_utf8_lossy(uri.host));
+        trunk.is_some_and(Trunk::is_called) && uri.number().is_some()
+    };
+    let callable = Uri::parse(target.value.as_bytes()).is_ok_and(|uri| uri.ip().is_some() || over(&uri));
+    if !callable {
+        let what = format!("\"{}\" cannot be called", target.value);
+        faults.at(
+            &target.place,
+            &target.key,
+            what,
+            "write sip:NAME@IP-ADDRESS:PORT, or sip:NUMBER@TRUNK with a trunk that has `outbound`",
+        );
     }
 }
 

@@ -20,6 +20,8 @@ use std::time::SystemTime;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::calendar::Calendar;
+use crate::casework::deadlines::{self, Deadlines};
+use crate::casework::{duty, scores, supervise, trends, units::Units};
 use crate::catalogue::{Catalogue, Places};
 use crate::id::VersionId;
 use crate::ivr::prove::{Limits, Strictness};
@@ -29,7 +31,7 @@ use crate::sip::Trunks;
 use crate::sip::task::Tls;
 use crate::tts::catalogue::Voices;
 use crate::written::{Faults, Source, Table};
-use crate::{asr, backend, call, matter, media, observe, sip, store, tts, web};
+use crate::{asr, backend, call, casework, matter, media, observe, sip, store, tts, web};
 
 pub use proof::Proof;
 use spoken::Spoken;
@@ -52,9 +54,13 @@ pub struct Config {
     pub tls: Tls,
     pub lines: Lines,
     pub flows: HashMap<String, Arc<Flow>>,
+    /// `flows/out/`: what people hear whom we call.
+    pub outward: HashMap<String, Arc<Flow>>,
     pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,
+    /// Every unit that can be put in charge.
+    pub units: Arc<Units>,
     /// `emergency.toml`.
     pub emergencies: Arc<Rules>,
     /// What is under `answers/`.
@@ -109,6 +115,13 @@ pub struct Main {
     pub web: web::Config,
     pub reload: reload::Reload,
     pub matters: matter::Config,
+    pub callback: casework::callback::Config,
+    pub sms: casework::sms::Config,
+    pub deadlines: Arc<deadlines::Config>,
+    pub supervision: supervise::Config,
+    pub dispatch: duty::Config,
+    pub assessment: scores::Config,
+    pub trends: trends::Config,
     pub log: observe::Config,
     /// What is asked of flows.
     pub check: Limits,
@@ -125,6 +138,16 @@ pub fn load_main(folder: &Path) -> Result<Main, Faults> {
         Some(main) if faults.is_empty() => Ok(main),
         _ => Err(faults),
     }
+}
+
+/// Reads `calendar/` alone.
+///
+/// # Errors
+/// Every fault of those files.
+pub fn load_calendar(folder: &Path) -> Result<Calendar, Faults> {
+    let faults = Faults::default();
+    let calendar = Calendar::read(&folder::any(folder, "calendar", "toml", &faults), &faults);
+    if faults.is_empty() { Ok(calendar) } else { Err(faults) }
 }
 
 /// Reads and checks the whole folder.
@@ -208,8 +231,13 @@ fn read(
     let flows: Vec<Flow> = flows.iter().filter_map(|source| Flow::read_with(source, &subs, faults)).collect();
     let flows: HashMap<String, Arc<Flow>> =
         flows.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
+    let outward = folder::any(followed, "flows/out", "toml", faults);
+    let outward: Vec<Flow> = outward.iter().filter_map(|source| Flow::read_with(source, &subs, faults)).collect();
+    let outward: HashMap<String, Arc<Flow>> =
+        outward.into_iter().map(|flow| (flow.name().to_owned(), Arc::new(flow))).collect();
     let mut catalogue = Catalogue::read(&folder::all(followed, "catalogue", "toml", faults), faults);
     let places = Places::read(&folder::all(followed, "places", "toml", faults), faults);
+    let units = Units::read(&folder::any(followed, "units", "toml", faults), &catalogue, &places, faults);
     let lines = lines?;
     across::followed(&lines, &flows, faults);
     let rules = folder::one(followed, "emergency.toml", faults).map(|source| Rules::read(&source, faults));
@@ -218,10 +246,15 @@ fn read(
     across::goes(&flows, &rules, faults);
     across::hints(&flows, &rules, &catalogue, faults);
     across::targets(&flows, &rules, &trunks, faults);
-    let Spoken { prompts, texts, voices } = spoken::prompts(followed, &lines, &flows, &rules, faults);
+    let Spoken { prompts, texts, voices } =
+        spoken::prompts(followed, &lines, flows.values().chain(outward.values()), &rules, faults);
     let main = main?;
+    across::called_back(&main.callback, &outward, &trunks, faults);
+    across::units(&units, &trunks, &main.backends, &texts, faults);
     main.classify.join(&mut catalogue);
     let calendar = Arc::new(calendar);
+    let (deadlines, zone) = (main.deadlines.clone(), main.zone.clone());
+    catalogue.set_limit(Arc::new(Deadlines { config: deadlines, calendar: calendar.clone(), zone }));
     let limits = Limits { flows: strictness.unwrap_or(main.check.flows), ..main.check.clone() };
     let proven = proof::Folder {
         flows: &flows,
@@ -242,9 +275,11 @@ fn read(
         tls,
         lines,
         flows,
+        outward,
         calendar,
         catalogue: Arc::new(catalogue),
         places: Arc::new(places),
+        units: Arc::new(units),
         emergencies: rules,
         answers: Arc::new(answers),
         prompts,
@@ -279,6 +314,13 @@ fn read_main(folder: &Path, source: &Source, faults: &Faults) -> Option<Main> {
         web: section("web")?.read(web::Config::read),
         reload: section("reload")?.read(reload::Reload::read),
         matters: section("matters")?.read(matter::Config::read),
+        sms: section("sms")?.read(casework::sms::Config::read),
+        callback: section("callback")?.read(casework::callback::Config::read),
+        deadlines: Arc::new(section("deadlines")?.read(deadlines::Config::read)),
+        supervision: section("supervision")?.read(supervise::Config::read),
+        dispatch: section("dispatch")?.read(duty::Config::read),
+        assessment: section("assessment")?.read(scores::Config::read),
+        trends: section("trends")?.read(trends::Config::read),
         log: section("log")?.read(observe::Config::read),
         check: section("check")?.read(Limits::read),
         backends: table.tables("backend").into_iter().map(|table| Section(table).read(backend::Config::read)).collect(),

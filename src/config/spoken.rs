@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::folder;
 use crate::call::session::ONE_MOMENT;
+use crate::casework::duty;
 use crate::ivr::{Flow, Lines, Rules};
 use crate::tts;
 use crate::tts::catalogue::Voices;
@@ -20,10 +21,10 @@ pub(super) struct Spoken {
 
 /// Recordings and texts of every prompt that lines, flows and numbers use; one that is missing is a fault where it is
 /// named.
-pub(super) fn prompts(
+pub(super) fn prompts<'a>(
     folder: &Path,
     lines: &Lines,
-    flows: &HashMap<String, Arc<Flow>>,
+    flows: impl Iterator<Item = &'a Arc<Flow>> + Clone,
     rules: &Rules,
     faults: &Faults,
 ) -> Spoken {
@@ -35,9 +36,11 @@ pub(super) fn prompts(
         voices = languages;
     }
     let mut needed: Vec<String> = tts::numbers::all().chain([UNSPOKEN, ONE_MOMENT].map(str::to_owned)).collect();
+    // A folder without them calls no duty telephone; see `across::units`.
+    needed.extend(duty::PROMPTS.iter().filter(|id| texts.contains_key(**id)).map(ToString::to_string));
     let named = lines.prompts();
     let raised = || rules.iter().flat_map(|rule| rule.say.iter().chain(&rule.unreached));
-    for id in flows.values().flat_map(|flow| flow.prompts()).chain(&named).chain(raised()) {
+    for id in flows.clone().flat_map(|flow| flow.prompts()).chain(&named).chain(raised()) {
         if !texts.contains_key(&id.value) {
             let remedy = format!("write its text in prompts/prompts.toml: {} = \"...\"", id.value);
             faults.at(&id.place, &id.key, format!("prompt \"{}\" does not exist", id.value), remedy);
@@ -46,7 +49,7 @@ pub(super) fn prompts(
         }
     }
     let mut seen = HashSet::new();
-    for flow in flows.values() {
+    for flow in flows {
         untranslated(flow, flow.prompts().iter().chain(raised()), (&texts, &voices), &mut seen, faults);
     }
     // Of what flows do not say (numbers, lines' greetings) all that has no text in a language is said in the usual one.

@@ -64,22 +64,40 @@ fn the_defaults_that_are_shown_are_the_defaults() {
         format!("{:?}", (&full.sip, &full.media, &full.calls))
     );
     assert_eq!(
+        format!("{:?}", (&bare.assessment, &bare.trends)),
+        format!("{:?}", (&full.assessment, &full.trends))
+    );
+    assert_eq!(
         format!("{:?}", (&bare.asr, &bare.tts, &bare.store)),
         format!("{:?}", (&full.asr, &full.tts, &full.store))
     );
     assert_eq!(
-        format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.check, &bare.state_dir)),
-        format!("{:?}", (&full.web, &full.log, &full.reload, &full.check, &full.state_dir))
+        format!("{:?}", (&bare.web, &bare.log, &bare.reload, &bare.check, &bare.state_dir, &bare.dispatch)),
+        format!("{:?}", (&full.web, &full.log, &full.reload, &full.check, &full.state_dir, &full.dispatch))
     );
+    assert_eq!((&bare.deadlines, &bare.supervision), (&full.deadlines, &full.supervision));
+    assert_eq!(*bare.deadlines, Default::default(), "what the file writes out is what holds without it");
+    assert_eq!(bare.supervision, Default::default());
     let retries = |main: &Main| main.backends.iter().map(|b| (b.kind.clone(), b.retry, b.at_once)).collect::<Vec<_>>();
     assert_eq!(retries(&bare), retries(&full));
     assert_eq!(bare.zone, full.zone);
+    assert_eq!(bare.sms, full.sms);
+    // Where the flow's name stands is no part of it.
+    assert_eq!(bare.callback.flow.value, full.callback.flow.value);
+    let flow = full.callback.flow.clone();
+    assert_eq!(casework::callback::Config { flow, ..bare.callback }, full.callback);
 }
 
 #[test]
 fn what_does_not_fit_together_is_named_where_it_stands() {
     let hint = "{ key = \"1\", go = \"utilities\"";
     for (file, from, to, parts) in [
+        (
+            "jiesu.toml",
+            "#: target = \"sip:{number}@carrier\"",
+            "target = \"sip:{number}@nowhere\"",
+            ["jiesu.toml:", "@nowhere\" cannot be called"],
+        ),
         ("lines.toml", "flow = \"main\"", "flow = \"nowhere\"", ["lines.toml:", "\"nowhere\" does not exist"]),
         ("flows/main.toml", hint, "{ category = \"飞碟\", key = \"1\", go = \"utilities\"", ["main.toml:", "飞碟"]),
         ("flows/main.toml", hint, "{ kind = \"闲聊\", key = \"1\", go = \"utilities\"", ["main.toml:", "闲聊"]),

@@ -1,7 +1,7 @@
 //! The files that calls follow, as one thing that has a name: its content.
 //!
 //! Owns which files of the configuration folder make a version (all that an admin changes for callers: lines, flows,
-//! prompts with their recordings, emergencies, answers, calendars, catalogue, places) and the folder in which versions
+//! prompts with their recordings, emergencies, answers, calendars, catalogue, places, units) and the folder in which versions
 //! are kept ([`Archive`]), each file once by its hash. Refuses `jiesu.toml`, trunks, certificates and secrets: those
 //! belong to the machine, not to a version, and are kept nowhere else.
 
@@ -18,13 +18,14 @@ use crate::id::VersionId;
 /// Single files of a version.
 const FILES: [&str; 2] = ["lines.toml", "emergency.toml"];
 /// Its folders, whose files with these endings belong to it, and those of folders in them (sub-flows, languages).
-const FOLDERS: [(&str, &[&str]); 6] = [
+const FOLDERS: [(&str, &[&str]); 7] = [
     ("answers", &["toml"]),
     ("calendar", &["toml"]),
     ("catalogue", &["toml"]),
     ("flows", &["toml"]),
     ("places", &["toml"]),
     ("prompts", &["toml", "wav"]),
+    ("units", &["toml"]),
 ];
 
 /// A version's files: names relative to the configuration folder, and what is in them.

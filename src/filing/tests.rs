@@ -17,6 +17,8 @@ fn matter(texts: &[Option<&str>]) -> Matter {
         category: None,
         kind: None,
         urgency: None,
+        place: None,
+        elsewhere: Vec::new(),
         keys: String::new(),
         heard: heard.collect(),
         how: How::HungUp,
@@ -70,6 +72,8 @@ async fn hints_survive() {
     let hint = Hint {
         topic: Some("供水".into()),
         urgency: Some("soon".into()),
+        place: Some("110108005".into()),
+        elsewhere: vec!["110105015".into()],
         earlier: vec!["110105015".into()],
         ..Hint::default()
     };
@@ -77,8 +81,8 @@ async fn hints_survive() {
     assert_eq!(read_hint(&serde_json::Value::Null), Hint::default());
 }
 
-#[tokio::test]
-async fn an_earlier_ticket_of_the_caller_decides_between_streets_of_one_name() {
+/// Two districts that have a street of the same name.
+fn two_of_one_name() -> Places {
     let faults = crate::written::Faults::default();
     let city = "[city]\nname = \"某市\"\nendings = [\"街道\"]\n";
     let district = |code: &str, name: &str| {
@@ -88,8 +92,52 @@ async fn an_earlier_ticket_of_the_caller_decides_between_streets_of_one_name() {
     };
     let files = [city.to_owned(), district("1", "城东区"), district("2", "城西区")];
     let sources: Vec<_> = files.iter().map(|text| crate::written::Source::new("places.toml", text.as_str())).collect();
-    let (catalogue, places) = (Catalogue::default(), Places::read(&sources, &faults));
+    let places = Places::read(&sources, &faults);
     assert!(faults.is_empty(), "{faults}");
+    places
+}
+
+/// What the caller answered stands in the ticket: the place that they said yes to, and never one that they denied.
+#[tokio::test]
+async fn the_place_that_the_caller_was_asked_about_is_filed() {
+    let (catalogue, places) = (Catalogue::default(), two_of_one_name());
+    let asked_between: Vec<&str> = crate::classify::place::open(&places, "柳林街道停水", &[])
+        .into_iter()
+        .map(|(area, _)| area.code.as_str())
+        .collect();
+    assert_eq!(asked_between, ["11", "21"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), &[]).await;
+    let now = at("2026-11-24T01:01:00Z");
+    let ticket = async |call, yes: Option<&str>, no: &[&str]| {
+        let matter = Matter {
+            call: CallId::new(1_764_000_000_000, call),
+            place: yes.map(str::to_owned),
+            elsewhere: no.iter().map(|code| (*code).to_owned()).collect(),
+            ..matter(&[Some("柳林街道停水")])
+        };
+        let number = file(&store, &catalogue, &places, &matter, now).await.expect("filed").number;
+        store.ticket(number).await.expect("read").expect("there")
+    };
+    let asked = |ticket: &store::Ticket| {
+        let entries = ticket.evidence.as_array().cloned().unwrap_or_default();
+        entries.into_iter().find(|entry| entry["field"] == "place").map(|entry| entry["asked"] == true)
+    };
+    for (call, (yes, no)) in [(1, ("21", vec!["11"])), (2, ("11", vec![]))] {
+        let ticket = ticket(call, Some(yes), &no).await;
+        let place = ticket.place.clone().expect("a place");
+        assert_eq!((place.code.as_str(), asked(&ticket)), (yes, Some(true)));
+        assert!(place.confidence > 0.9, "{place:?}");
+    }
+    let denied = ticket(3, None, &["11"]).await;
+    assert_eq!(denied.place.as_ref().map(|place| place.code.as_str()), Some("21"), "the other one is left");
+    assert_eq!(asked(&denied), Some(false));
+    assert_eq!(ticket(4, None, &["11", "21"]).await.place, None, "both were denied");
+}
+
+#[tokio::test]
+async fn an_earlier_ticket_of_the_caller_decides_between_streets_of_one_name() {
+    let (catalogue, places) = (Catalogue::default(), two_of_one_name());
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path(), &[]).await;
     let said = |call, caller: &str, text| Matter {
@@ -130,4 +178,26 @@ async fn a_failed_filing_is_made_good_by_the_next() {
             }
         }
     }
+}
+
+/// By when a unit has to be in charge stands in the case's first line.
+#[tokio::test]
+async fn the_limit_for_dispatch_goes_by_what_was_understood() {
+    #[derive(Debug)]
+    struct Hours;
+    impl crate::catalogue::limit::DispatchLimit for Hours {
+        fn dispatch_by(&self, urgency: crate::catalogue::Urgency, _: &[String; 3], now: Timestamp) -> Timestamp {
+            let hours = if urgency == crate::catalogue::Urgency::Urgent { 1 } else { 24 };
+            now + jiff::SignedDuration::from_hours(hours)
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), &[]).await;
+    let mut catalogue = Catalogue::default();
+    catalogue.set_limit(std::sync::Arc::new(Hours));
+    let now = at("2026-11-24T01:01:00Z");
+    let urgent = Matter { urgency: Some("urgent".into()), ..matter(&[Some("一")]) };
+    let number = file(&store, &catalogue, &Places::default(), &urgent, now).await.expect("filed").number;
+    let case = store.case(number).await.expect("read").expect("a case");
+    assert_eq!(case.dispatch, at("2026-11-24T02:01:00Z"));
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::audio::level;
+use crate::classify::Hint;
 use crate::filing::{Heard, How, Matter};
 use crate::ivr::Hints;
 use crate::store::Unsettled;
@@ -42,6 +43,8 @@ fn whole(unsettled: &Unsettled, topic: Option<String>) -> Matter {
         category: None,
         kind: None,
         urgency: None,
+        place: None,
+        elsewhere: Vec::new(),
         keys: keys.clone(),
         heard: heard.collect(),
         how: How::Recovered,
@@ -50,8 +53,14 @@ fn whole(unsettled: &Unsettled, topic: Option<String>) -> Matter {
 
 /// The matter of a call in which an emergency was understood only after it had ended.
 pub fn emergency(unsettled: &Unsettled, hints: Hints) -> Matter {
-    let Hints { topic, category, kind, urgency } = hints;
-    Matter { category, kind, urgency, how: How::HungUp, ..whole(unsettled, topic) }
+    let Hints { topic, category, kind, urgency, place, elsewhere } = hints;
+    Matter { category, kind, urgency, place, elsewhere, how: How::HungUp, ..whole(unsettled, topic) }
+}
+
+/// What a ticket was filed with, in the flow's words.
+pub fn hints(hint: &Hint) -> Hints {
+    let Hint { topic, category, kind, urgency, place, elsewhere, earlier: _ } = hint.clone();
+    Hints { topic, category, kind, urgency, place, elsewhere }
 }
 
 /// How much of it is speech by its energy, in whole moments.

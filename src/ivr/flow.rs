@@ -47,6 +47,8 @@ pub struct Uses {
     pub languages: Vec<Written<String>>,
     /// Variables that texts and branches ask for.
     pub variables: Vec<Written<String>>,
+    /// Variables that whoever makes the call brings along (calls of ours to people).
+    pub given: Vec<String>,
     /// The opening hours that the flow keeps; they ask the calendar.
     pub hours: Vec<Written<Hours>>,
     /// The names that the flow gives to SIP addresses.
@@ -165,6 +167,17 @@ pub enum Kind<To> {
         go: To,
         none: To,
     },
+    /// Do the words leave it open which place is meant? Then it asks for one after the other, as `{place}`; 1 yes, 2 no.
+    /// Whatever the answer, it goes on.
+    Place {
+        ask: Ask<To>,
+        /// Said instead of key 1, and of key 2.
+        yes: Vec<String>,
+        no: Vec<String>,
+        /// So many places are asked for.
+        most: u32,
+        go: To,
+    },
     File {
         go: To,
         failed: To,
@@ -221,9 +234,9 @@ pub enum Kind<To> {
 }
 
 /// The words that a file may write for `do`.
-pub const KINDS: [&str; 18] = [
-    "say", "menu", "listen", "confirm", "collect", "record", "set", "branch", "hours", "answer", "file", "status",
-    "queue", "transfer", "sub", "return", "goto", "hangup",
+pub const KINDS: [&str; 19] = [
+    "say", "menu", "listen", "confirm", "collect", "record", "set", "branch", "hours", "answer", "place", "file",
+    "status", "queue", "transfer", "sub", "return", "goto", "hangup",
 ];
 
 impl<To> Kind<To> {
@@ -240,6 +253,7 @@ impl<To> Kind<To> {
             Kind::Branch { .. } => "branch",
             Kind::Hours { .. } => "hours",
             Kind::Answer { .. } => "answer",
+            Kind::Place { .. } => "place",
             Kind::File { .. } => "file",
             Kind::Status { .. } => "status",
             Kind::Queue { .. } => "queue",

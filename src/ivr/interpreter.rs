@@ -7,6 +7,7 @@
 
 mod alarm;
 mod keys;
+mod place;
 mod route;
 mod speak;
 mod speech;
@@ -55,7 +56,7 @@ pub struct Interpreter {
     /// The key that would have ended the last row of digits: the next one, if it is this, says nothing.
     spent: Option<char>,
     hints: Hints,
-    /// Only names that the flow sets: as many as its nodes.
+    /// Only names that the flow sets, as many as its nodes, and those that were given.
     variables: BTreeMap<String, String>,
     delivery: Delivery,
     /// What was known when a menu was first entered: who comes back to it takes back what they chose below.
@@ -65,6 +66,7 @@ pub struct Interpreter {
     number: Option<String>,
     report: Option<StatusReport>,
     watch: alarm::Watch,
+    open: place::Open,
     answers: Arc<Answers>,
     out: VecDeque<Output>,
 }
@@ -112,6 +114,7 @@ impl Interpreter {
     pub fn new(flow: Arc<Flow>, context: Context) -> Interpreter {
         let hints = Hints { topic: context.topic.clone(), ..Hints::default() };
         let node = flow.start();
+        let variables = context.given.clone();
         Interpreter {
             flow,
             context,
@@ -128,7 +131,7 @@ impl Interpreter {
             typed_ahead: VecDeque::new(),
             spent: None,
             hints,
-            variables: BTreeMap::new(),
+            variables,
             delivery: Delivery::default(),
             above: Vec::new(),
             heard: None,
@@ -136,6 +139,7 @@ impl Interpreter {
             number: None,
             report: None,
             watch: alarm::Watch::default(),
+            open: place::Open::default(),
             answers: Arc::default(),
             out: VecDeque::new(),
         }
@@ -148,7 +152,7 @@ impl Interpreter {
 
     /// Whether it waits for one of a menu's choices, by key or by word.
     pub fn choosing(&self) -> bool {
-        matches!(self.flow.node(self.node).kind, Kind::Menu { .. } | Kind::Confirm { .. })
+        matches!(self.flow.node(self.node).kind, Kind::Menu { .. } | Kind::Confirm { .. } | Kind::Place { .. })
     }
 
     /// What has been chosen so far, for a ticket that is filed because the caller hung up.
@@ -159,6 +163,11 @@ impl Interpreter {
     /// Whether the caller has chosen to be added to the incident that concerns them: the flow sets [`JOINED`].
     pub fn joined(&self) -> bool {
         self.context.incident.is_some() && self.variables.get(JOINED).is_some_and(|value| !value.is_empty())
+    }
+
+    /// What the flow has set so far.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
     }
 
     pub fn poll(&mut self) -> Option<Output> {
@@ -174,6 +183,7 @@ impl Interpreter {
             (_, At::Over) => {}
             (Input::Around(around), _) => self.context.around = around,
             (Input::Known(incident), _) => self.context.incident = Some(incident),
+            (Input::Places(places), _) => self.leave_open(places),
             (Input::Answered, At::Start) => self.proceed(Then::Go(self.flow.start())),
             (Input::Digit(key), _) => self.key(key),
             (Input::PlayDone { play: done }, At::Saying { play, then, .. }) if done == play => self.proceed(then),
@@ -308,7 +318,7 @@ impl Interpreter {
         let listen = self.listens;
         let (max, output) = match &self.flow.node(self.node).kind {
             Kind::Record { .. } => (longest, Output::Record { listen, no_input, silence, max: longest }),
-            Kind::Menu { .. } => {
+            Kind::Menu { .. } | Kind::Place { .. } => {
                 let max = longest.min(A_CHOICE);
                 (max, Output::Listen { listen, no_input, silence, max })
             }
@@ -357,6 +367,7 @@ impl Interpreter {
                 self.typed_ahead.clear();
                 self.ask()
             }
+            Kind::Place { most, go, .. } => self.ask_place(*most, *go),
             Kind::Answer { least, go, none } => Some(Then::Go(if self.answered(*least) { *go } else { *none })),
             Kind::File { .. } => {
                 self.out.push_back(Output::File { hints: self.hints.clone(), confirmed: self.confirmed });

@@ -14,6 +14,7 @@
 //! 60000 filed              # or not-filed
 //! 60500 ticket 2611240000718 sent 朝外街道        # or no-ticket
 //! 60900 known 康邑园停水    # that a known incident concerns the caller
+//! 60920 places 110105015=八里庄街道/朝阳区 110108005=八里庄街道/海淀区    # between which their words leave it open
 //! 60950 overheard 着火了    # said while nothing was asked, and an emergency; what was none is not kept
 //! 61000 end caller         # the call is over, and why
 //! ```
@@ -22,7 +23,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::talk::StatusReport;
+use super::talk::{Place, StatusReport};
 
 /// Lines that are kept of one call: a flow's own limit ends calls long before.
 const MAX: usize = 2000;
@@ -49,6 +50,8 @@ pub enum Step {
     Talked,
     /// A known incident concerns the caller: what they hear of it.
     Known(String),
+    /// Between which places their words leave it open.
+    Places(Vec<Place>),
     /// Words that nobody had asked for, and that raised an emergency.
     Overheard(String),
     End(String),
@@ -111,10 +114,17 @@ fn step<'a>(word: &str, first: Option<&'a str>, mut more: impl Iterator<Item = &
         ("no-answer", Some(code)) => Step::NoAnswer(code.parse().ok()?),
         ("talked", None) => Step::Talked,
         ("known", Some(first)) => Step::Known(rest(first, more)),
+        ("places", first) => Step::Places(first.into_iter().chain(more).filter_map(place).collect()),
         ("overheard", Some(first)) => Step::Overheard(rest(first, more)),
         ("end", Some(why)) => Step::End(why.to_owned()),
         _ => return None,
     })
+}
+
+fn place(word: &str) -> Option<Place> {
+    let (code, names) = word.split_once('=')?;
+    let (name, district) = names.split_once('/')?;
+    Some(Place { code: code.to_owned(), name: name.to_owned(), district: district.to_owned() })
 }
 
 /// What stands on the line, as one text.
@@ -145,6 +155,12 @@ impl fmt::Display for Journal {
                 Step::NoAnswer(code) => write!(f, "no-answer {code}")?,
                 Step::Talked => f.write_str("talked")?,
                 Step::Known(text) => write!(f, "known {}", text.replace(['\n', '\r'], " "))?,
+                Step::Places(places) => {
+                    f.write_str("places")?;
+                    for Place { code, name, district } in places {
+                        write!(f, " {code}={name}/{district}")?;
+                    }
+                }
                 Step::Overheard(text) => write!(f, "overheard {}", text.replace(['\n', '\r'], " "))?,
                 Step::End(why) => write!(f, "end {why}")?,
             }
@@ -162,6 +178,8 @@ mod tests {
     fn any_step() -> impl Strategy<Value = Step> {
         let report = ("[0-9]{13}", "[a-z]{1,8}", proptest::option::of("[a-z] ?[a-z]"))
             .prop_map(|(number, state, unit)| StatusReport { number, state, unit });
+        let place = ("[0-9]{9}", "[\u{4e00}-\u{4e20}]{1,4}", "[\u{4e00}-\u{4e20}]{1,3}")
+            .prop_map(|(code, name, district)| Place { code, name, district });
         prop_oneof![
             "[a-z-]{1,12}".prop_map(Step::Node),
             (prop::sample::select("0123456789*#".chars().collect::<Vec<_>>()), any::<bool>())
@@ -176,6 +194,7 @@ mod tests {
             any::<u16>().prop_map(Step::NoAnswer),
             Just(Step::Talked),
             "[a-z]{1,4} ?[a-z]".prop_map(Step::Known),
+            proptest::collection::vec(place, 0..3).prop_map(Step::Places),
             "[a-z]{1,4} ?[a-z]".prop_map(Step::Overheard),
             "[a-z_]{1,8}".prop_map(Step::End),
         ]

@@ -38,5 +38,5 @@ pub use interpreter::Interpreter;
 pub use lines::{Chosen, Line, Lines};
 pub use sub::SubFlows;
 pub use talk::{
-    Around, By, Context, Delivery, Gain, Heard, Hints, Incident, Input, Output, Pace, Say, Sought, StatusReport,
+    Around, By, Context, Delivery, Gain, Heard, Hints, Incident, Input, Output, Pace, Place, Say, Sought, StatusReport,
 };

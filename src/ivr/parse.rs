@@ -89,6 +89,12 @@ pub(super) fn read(source: &Source, part: Part, faults: &Faults) -> Option<Readi
         reader.times = reader.times(&mut times);
         times.finish();
     }
+    for given in table.texts("given").get().unwrap_or_default() {
+        match say::is_variable(&given.value) {
+            Ok(name) => reader.uses.given.push(name),
+            Err((what, remedy)) => faults.at(&given.place, given.key, what, remedy),
+        }
+    }
     reader.read_targets(&mut table);
     reader.read_hours(&mut table);
     reader.read_duty(&mut table);
@@ -115,7 +121,7 @@ pub(super) fn read(source: &Source, part: Part, faults: &Faults) -> Option<Readi
 
 /// Every variable that is asked for is set somewhere.
 fn variables(reading: &Reading, faults: &Faults) {
-    let mut set = BTreeSet::new();
+    let mut set: BTreeSet<&str> = reading.uses.given.iter().map(String::as_str).collect();
     for node in &reading.graph.nodes {
         match &node.kind {
             Kind::Set { variables, .. } => set.extend(variables.iter().map(|(name, _)| name.as_str())),
@@ -123,6 +129,9 @@ fn variables(reading: &Reading, faults: &Faults) {
                 set.insert(into.as_str());
             }
             Kind::Answer { .. } => set.extend(["question", "answer"]),
+            Kind::Place { .. } => {
+                set.insert("place");
+            }
             _ => {}
         }
     }

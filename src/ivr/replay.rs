@@ -15,7 +15,7 @@ use super::flow::Flow;
 use super::interpreter::Interpreter;
 use super::journal::{Journal, Step};
 use super::script::World;
-use super::talk::{Context, Heard, Hints, Incident, Input, Output, Sought, StatusReport};
+use super::talk::{Context, Heard, Hints, Incident, Input, Output, Place, Sought, StatusReport};
 
 /// What became of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -142,6 +142,7 @@ enum Act {
     },
     /// Not the caller's: what became known of them at this point.
     Known(String),
+    Places(Vec<Place>),
 }
 
 struct Walk {
@@ -204,7 +205,7 @@ impl Walk {
             match step {
                 Step::Node(_) => nodes += 1,
                 Step::Transfer(_) => rang = true,
-                Step::Known(_) | Step::End(_) => {}
+                Step::Known(_) | Step::Places(_) | Step::End(_) => {}
                 Step::Filed | Step::NotFiled | Step::Ticket(_) | Step::NoAnswer(_) | Step::Talked => {
                     nodes = 0;
                     given += 1;
@@ -222,6 +223,7 @@ impl Walk {
                 Step::Pending(_) => acts.push_back(Act::Words(Heard::Pending)),
                 Step::Said(index) => acts.push_back(Act::Words(words(index).map_or(Heard::Pending, Heard::Text))),
                 Step::Known(text) => acts.push_back(Act::Known(text.clone())),
+                Step::Places(places) => acts.push_back(Act::Places(places.clone())),
                 Step::Overheard(text) => {
                     acts.push_back(Act::Shout { text: text.clone(), rang, nodes: before, answers: given });
                     // The target is not called any longer.
@@ -349,7 +351,7 @@ impl Walk {
                     self.late();
                 }
                 Some(Act::Shout { .. }) => self.shout(),
-                Some(Act::Known(_)) | None => return self.nothing_more(),
+                Some(Act::Known(_) | Act::Places(_)) | None => return self.nothing_more(),
             },
             Awaits::Words => match self.acts.pop_front() {
                 Some(Act::Words(heard)) => {
@@ -417,9 +419,11 @@ impl Walk {
 
     /// What became known before the caller's next act.
     fn knows(&mut self) {
-        while let Some(Act::Known(_)) = self.acts.front() {
-            if let Some(Act::Known(text)) = self.acts.pop_front() {
-                self.input(Input::Known(Incident { text, ..Incident::default() }));
+        while let Some(Act::Known(_) | Act::Places(_)) = self.acts.front() {
+            match self.acts.pop_front() {
+                Some(Act::Known(text)) => self.input(Input::Known(Incident { text, ..Incident::default() })),
+                Some(Act::Places(places)) => self.input(Input::Places(places)),
+                _ => {}
             }
         }
     }

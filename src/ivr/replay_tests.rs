@@ -26,7 +26,7 @@ fn recorded(journal: &str, words: &[&str]) -> Recorded {
 /// Two menus down by keys, said, agreed on.
 const WATER: &str = "0 node greeting\n0 node notice\n9000 node known\n9000 node request\n9500 key !2\n9500 node services\n10000 key !1\n\
     10000 node utilities\n11000 key !1\n11000 node water\n12000 key !2\n12000 node details\n20000 said 0\n\
-    20000 node readback\n30000 key 1\n30000 node filing\n30100 filed\n30100 node number\n40000 node repeated\n\
+    20000 node readback\n30000 key 1\n30000 node place\n30000 node filing\n30100 filed\n30100 node number\n40000 node repeated\n\
     40010 no-ticket\n40010 node thanks\n45000 end flow\n";
 
 #[test]
@@ -41,6 +41,18 @@ fn through_its_own_flow_a_call_goes_as_it_went() {
     let earlier = recorded(&WATER.replace("40000 node repeated\n40010 no-ticket\n", ""), &["我家停水了"]);
     let outcome = run(&World::default(), &flow(SHIPPED), &earlier);
     assert!(outcome.same(&happened) && !outcome.guessed, "{outcome:#?}");
+}
+
+/// The question back is asked again in a replay, and the recorded answer is its answer.
+#[test]
+fn a_call_that_was_asked_which_place_goes_as_it_went() {
+    let places = "19900 places 110105015=八里庄街道/朝阳区 110108005=八里庄街道/海淀区\n20000 node readback";
+    let asked = WATER.replace("20000 node readback", places);
+    let asked = asked.replace("node place\n", "node place\n30010 key !2\n30020 key !1\n");
+    let outcome = run(&World::default(), &flow(SHIPPED), &recorded(&asked, &["八里庄停水了"]));
+    assert!(!outcome.guessed && outcome.end == End::Filed, "{outcome:#?}");
+    assert_eq!(outcome.hints.place.as_deref(), Some("110108005"));
+    assert_eq!(outcome.hints.elsewhere, ["110105015"]);
 }
 
 #[test]

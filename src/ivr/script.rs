@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! call 12319 greeting=line-12319 topic=市政     # optional; the default is a call for 12345
+//! call - given.title=路灯不亮                      # a call of ours, with what it brings along
 //! < line-12319                                  # it says these prompts, "free text", 20260101 digits
 //! > now 2026-05-01T09:00                        # the local time from here on; `call ... now=...` at the beginning
 //! > recorded                                    # a message of a record node is kept
@@ -13,6 +14,7 @@
 //! > filed 2611240000718                         # the store's answer; not-filed, ticket N STATE UNIT, no-ticket
 //! > no-answer 486                               # the transfer's; talked: somebody took it and has hung up
 //! > shout 着火了                                # said while nobody listens: over a prompt, at a menu, while it rings
+//! > places 110105015=八里庄街道/朝阳区 110108005=八里庄街道/海淀区    # between which what they say next leaves it open
 //! > known 康邑园停水                              # what the caller says next is about this known incident
 //! = at thanks                                   # the node where the call is
 //! ```
@@ -29,7 +31,9 @@ use super::coverage::Coverage;
 use super::emergency::Rules;
 use super::flow::Flow;
 use super::interpreter::Interpreter;
-use super::talk::{Around, Context, Delivery, Gain, Heard, Hints, Incident, Input, Output, Pace, Say, StatusReport};
+use super::talk::{
+    Around, Context, Delivery, Gain, Heard, Hints, Incident, Input, Output, Pace, Place, Say, StatusReport,
+};
 use crate::calendar::{self, Calendar};
 
 /// The flow did something else than the script says.
@@ -130,7 +134,10 @@ fn context(words: &[Word]) -> Result<Context, String> {
             "now" => context.around.now = value.parse().map_err(|_| format!("\"{value}\" is no local time"))?,
             "load" => context.around.load = value.parse().map_err(|_| format!("\"{value}\" is no load in per cent"))?,
             "incident" => context.incident = Some(Incident { text: value.to_owned(), ..Incident::default() }),
-            other => return Err(format!("a call line has no {other}")),
+            other => match other.strip_prefix("given.") {
+                Some(name) => drop(context.given.insert(name.to_owned(), value.to_owned())),
+                None => return Err(format!("a call line has no {other}")),
+            },
         }
     }
     Ok(context)
@@ -246,6 +253,8 @@ impl Run {
                         "category" => expected.category = value,
                         "kind" => expected.kind = value,
                         "urgency" => expected.urgency = value,
+                        "place" => expected.place = value,
+                        "elsewhere" => expected.elsewhere.extend(value),
                         other => return Err(format!("a file line has no {other}")),
                     }
                 }
@@ -307,6 +316,7 @@ impl Run {
             "no-answer" => Input::TransferFailed { code: word(1).parse().unwrap_or(480) },
             "talked" => Input::TransferEnded,
             "known" => Input::Known(Incident { text: rest(), ..Incident::default() }),
+            "places" => Input::Places(places(&words[1..])?),
             "hang-up" => Input::HungUp,
             keys if !keys.is_empty() && keys.chars().all(|key| key.is_ascii_digit() || "*#".contains(key)) => {
                 self.seen.press(self.interpreter.node(), keys);
@@ -320,6 +330,17 @@ impl Run {
         self.input(input);
         Ok(())
     }
+}
+
+/// `CODE=NAME/DISTRICT` each.
+fn places(words: &[Word]) -> Result<Vec<Place>, String> {
+    let place = |word: &Word| {
+        let (code, names) = word.text.split_once('=')?;
+        let (name, district) = names.split_once('/')?;
+        Some(Place { code: code.to_owned(), name: name.to_owned(), district: district.to_owned() })
+    };
+    let read = |word: &Word| place(word).ok_or_else(|| format!("\"{}\" is no CODE=NAME/DISTRICT", word.text));
+    words.iter().map(read).collect()
 }
 
 /// How the caller is spoken to, in a script's words; what is as usual has none.

@@ -182,6 +182,7 @@ pub fn act(flow: &Flow, id: NodeId) -> String {
         Kind::Set { wanted, variables, .. } => set(wanted, variables),
         Kind::Branch { .. } => "按情况分".to_owned(),
         Kind::Hours { .. } => "看开放时间".to_owned(),
+        Kind::Place { .. } => "问清地点".to_owned(),
         Kind::File { .. } => "登记工单".to_owned(),
         Kind::Answer { .. } => "回答咨询".to_owned(),
         Kind::Status { which: Which::Keyed(number), .. } => format!("查询工单〈{number}〉"),

@@ -1,5 +1,6 @@
 //! What the interpreter is told and what it wants done: the words between a flow and a call.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct Context {
     pub topic: Option<String>,
     /// What has happened where the caller is, if an admin has said so.
     pub incident: Option<Incident>,
+    /// The variables that a call of ours brings along: the flow's `given`.
+    pub given: BTreeMap<String, String>,
     /// Which days are worked.
     pub calendar: Arc<Calendar>,
     /// When the call began; [`Input::Around`] tells of later.
@@ -89,6 +92,10 @@ pub struct Hints {
     pub category: Option<String>,
     pub kind: Option<String>,
     pub urgency: Option<String>,
+    /// The code of the place that the caller said yes to when they were asked which one they mean.
+    pub place: Option<String>,
+    /// Codes of the places that they said no to.
+    pub elsewhere: Vec<String>,
 }
 
 impl Hints {
@@ -99,10 +106,31 @@ impl Hints {
             (&mut self.category, &later.category),
             (&mut self.kind, &later.kind),
             (&mut self.urgency, &later.urgency),
+            (&mut self.place, &later.place),
         ] {
             if theirs.is_some() {
                 ours.clone_from(theirs);
             }
+        }
+        self.elsewhere.extend(later.elsewhere.iter().cloned());
+    }
+}
+
+/// A place that the caller's words may mean, among others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    pub code: String,
+    /// As people say it: 八里庄街道, or 朝阳区 for a whole district.
+    pub name: String,
+    pub district: String,
+}
+
+impl Place {
+    /// As it is asked for: 朝阳区的八里庄街道.
+    pub fn spoken(&self) -> String {
+        match self.name == self.district {
+            true => self.district.clone(),
+            false => format!("{}的{}", self.district, self.name),
         }
     }
 }
@@ -183,6 +211,8 @@ pub enum Input {
     Around(Around),
     /// A known incident concerns the caller, as far as their words tell.
     Known(Incident),
+    /// Between which places the caller's words leave it open, the likeliest first; it takes the place of the one before.
+    Places(Vec<Place>),
     HungUp,
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::ticket::{DayFull, Illegal, Number};
+use crate::ticket::{DayFull, Illegal, Number, case};
 
 /// A variant for each thing that somebody can do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +31,11 @@ pub enum Error {
     NoTicket(Number),
     #[error(transparent)]
     Illegal(#[from] Illegal),
+    /// It cannot happen to the case; what can is listed.
+    #[error(transparent)]
+    Move(#[from] case::Illegal),
+    #[error("ticket {0} has no case: there is none, or it was filed before cases were kept")]
+    NoCase(Number),
     #[error(transparent)]
     DayFull(#[from] DayFull),
     #[error("the store is closed")]

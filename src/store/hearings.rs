@@ -350,7 +350,7 @@ impl Write for Correct {
         let sql = "UPDATE tickets SET text = ? WHERE id = ?";
         sqlx::query(sql).bind(&self.text).bind(self.number.key()).execute(&mut *db).await?;
         let meaning = self.meaning(db).await?;
-        tickets::put_meaning(db, self.number, &meaning).await?;
+        tickets::put_meaning(db, self.number, &meaning, self.now).await?;
         let seq = tickets::happen(db, self.number, &event, self.now).await?;
         tickets::tell(db, &self.store, self.number, "updated", seq, self.now).await?;
         Ok(true)
@@ -400,5 +400,7 @@ impl Correct {
     }
 }
 
+#[cfg(test)]
+mod guards;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 //! Owns the database (SQLite, WAL, `synchronous=FULL`) and its row types. One connection writes, in group commits
 //! (`writer`); a few read. An answer means that the row is on the disk. Every write may be repeated: a call is
 //! unique by its id, a ticket by its call, a delivery by its backend and key. Refuses illegal moves of a ticket
-//! (`ticket::Standing`). Knows nothing of what words mean (`classify`) nor of who is told (`backend`).
+//! (`ticket::Standing`, `ticket::case`). Knows nothing of what words mean (`classify`) nor of who is told (`backend`).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,17 @@ use jiff::tz::TimeZone;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, SqliteConnection};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::written::Table;
 
+mod assessed;
 mod ballast;
 mod calls;
+mod cases;
 mod corrections;
+mod duty;
 mod error;
 mod heard;
 mod hearings;
@@ -42,7 +46,10 @@ pub(crate) mod planted;
 #[cfg(test)]
 mod tests;
 
+pub use cases::DISPATCH_WITHIN;
+pub use assessed::Assessed;
 pub use corrections::{Corrected, Correction};
+pub use duty::Telling;
 pub use error::Error;
 pub use heard::{Hearing, Transcribed};
 pub use incidents::MOST_OPEN;
@@ -114,6 +121,8 @@ struct Inner {
     /// `None`: opened to be looked at only.
     writer: Option<Writer>,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// A ticket may need a unit, or a person.
+    news: Notify,
 }
 
 impl fmt::Debug for Store {
@@ -191,12 +200,23 @@ impl Store {
             backends: backends.to_vec(),
             writer,
             task: Mutex::new(task),
+            news: Notify::new(),
         }))
     }
 
     /// Where days begin: ticket numbers go by it.
     pub fn zone(&self) -> &TimeZone {
         &self.0.zone
+    }
+
+    /// Waits until this process has filed a ticket, understood one again, or taken one back from a unit, since the last
+    /// time. Made for one who waits: each piece of news is told once.
+    pub async fn news(&self) {
+        self.0.news.notified().await;
+    }
+
+    fn stir(&self) {
+        self.0.news.notify_one();
     }
 
     /// The self-check: the writer takes a job and answers, so every earlier row is on the disk.

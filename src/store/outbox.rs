@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{Error, Failure, OutboxRow, OutboxState, Store, Ticket, Write, known, millis, tickets, time};
+use super::{Error, Failure, OutboxRow, OutboxState, Store, Ticket, Write, duty, known, millis, tickets, time};
 use crate::ticket::{Event, Number};
 
 impl Store {
@@ -117,13 +117,42 @@ pub(super) async fn add(
 ) -> Result<(), Failure> {
     let key = format!("{}-{seq}", ticket.number);
     let payload = serde_json::json!({ "event": event, "key": key, "at": at.to_string(), "ticket": ticket });
-    let payload = known("a payload", crate::shown::json(&payload))?;
+    put(db, backends, ticket.number, (event, &key, &payload), at).await
+}
+
+/// A delivery of this event carries who was put in charge; see [`super::Telling`].
+const DISPATCHED: &str = "dispatched";
+
+/// One row for each backend that tells a unit, in the transaction of the dispatch. `seq`: the dispatch's place in the
+/// case's log.
+pub(super) async fn tell_of_case(
+    db: &mut SqliteConnection,
+    backends: &[String],
+    ticket: &Ticket,
+    (seq, dispatch): (u32, &serde_json::Value),
+    at: Timestamp,
+) -> Result<(), Failure> {
+    let key = format!("{}-case-{seq}", ticket.number);
+    let payload = serde_json::json!({
+        "event": DISPATCHED, "key": key, "at": at.to_string(), "ticket": ticket, "dispatch": dispatch,
+    });
+    put(db, backends, ticket.number, (DISPATCHED, &key, &payload), at).await
+}
+
+async fn put(
+    db: &mut SqliteConnection,
+    backends: &[String],
+    ticket: Number,
+    (event, key, payload): (&str, &str, &serde_json::Value),
+    at: Timestamp,
+) -> Result<(), Failure> {
+    let payload = known("a payload", crate::shown::json(payload))?;
     for backend in backends {
         sqlx::query("INSERT INTO outbox (backend, ticket, event, key, payload, due) VALUES (?, ?, ?, ?, ?, ?)")
             .bind(backend)
-            .bind(ticket.number.key())
+            .bind(ticket.key())
             .bind(event)
-            .bind(&key)
+            .bind(key)
             .bind(&payload)
             .bind(millis(at))
             .execute(&mut *db)
@@ -152,16 +181,19 @@ impl Write for Settle {
             How::Sent { .. } => ("sent", None),
             How::Parked { reason } => ("parked", Some(reason)),
         };
-        let row = sqlx::query_as::<_, (String, i64)>(
+        let row = sqlx::query_as::<_, (String, i64, String, String)>(
             "UPDATE outbox SET state = ?, reason = ?, tries = tries + 1 WHERE id = ? AND state = 'waiting'
-             RETURNING backend, ticket",
+             RETURNING backend, ticket, event, payload",
         )
         .bind(state)
         .bind(reason)
         .bind(self.id)
         .fetch_optional(&mut *db)
         .await?;
-        let Some((backend, ticket)) = row else { return Ok(()) };
+        let Some((backend, ticket, event, payload)) = row else { return Ok(()) };
+        if event == DISPATCHED && matches!(self.how, How::Sent { .. }) {
+            duty::delivered(db, number(ticket)?, &backend, &payload, self.now).await?;
+        }
         let event = match &self.how {
             How::Sent { reference } => Event::Sent { backend, reference: reference.clone() },
             How::Parked { reason } => Event::Parked { backend, reason: reason.clone() },

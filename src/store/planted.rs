@@ -54,6 +54,7 @@ pub(crate) fn pending(call: CallId) -> Filing {
         text_state: Text::Pending,
         meaning: Meaning::default(),
         hints: serde_json::Value::Null,
+        dispatch: None,
     }
 }
 
@@ -75,7 +76,18 @@ impl Store {
     pub(crate) async fn fail_after(&self, left: u32, fault: Fault) {
         let raise = if fault == Fault::Statement { "ABORT" } else { "ROLLBACK" };
         let mut sql = format!("CREATE TEMP TABLE fault (left INTEGER); INSERT INTO fault VALUES ({left});");
-        for table in ["calls", "segments", "serials", "tickets", "ticket_events", "outbox"] {
+        for table in [
+            "calls",
+            "segments",
+            "serials",
+            "tickets",
+            "ticket_events",
+            "outbox",
+            "case_events",
+            "cases",
+            "alarms",
+            "duty_calls",
+        ] {
             for change in ["INSERT", "UPDATE"] {
                 sql += &format!(
                     "CREATE TEMP TRIGGER {table}_{change} BEFORE {change} ON main.{table} BEGIN

@@ -101,6 +101,8 @@ pub struct Filing {
     pub meaning: Meaning,
     /// What the flow knew besides the words (topic, category, kind, urgency): kept for classifying again. JSON.
     pub hints: serde_json::Value,
+    /// By when a unit has to be in charge; `None`: [`super::DISPATCH_WITHIN`] from now.
+    pub dispatch: Option<Timestamp>,
 }
 
 /// The number that a call's ticket has.
@@ -396,4 +398,28 @@ fn maybe<T: std::fmt::Display, S: Serializer>(value: &Option<T>, to: S) -> Resul
         Some(value) => to.collect_str(value),
         None => to.serialize_none(),
     }
+}
+
+/// A ticket that a person has to be told of by telephone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlarmRow {
+    pub ticket: Number,
+    /// When it became one.
+    pub since: Timestamp,
+    /// Nobody is called before this.
+    pub due: Timestamp,
+    /// Numbers called so far.
+    pub step: u32,
+}
+
+/// One call to a duty telephone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DutyCall {
+    #[serde(serialize_with = "text")]
+    pub at: Timestamp,
+    /// Whose telephone.
+    pub unit: String,
+    pub number: String,
+    /// `accepted`, `no_answer`, …; `None`: under way, or cut off by the node's fall.
+    pub outcome: Option<String>,
 }

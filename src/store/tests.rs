@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::planted::{Fault, at, open};
 use super::*;
 use crate::id::CallId;
-use crate::ticket::{Event, How, Number, State, Text};
+use crate::ticket::{Event, How, Number, State, Text, case};
 
 fn id(n: u128) -> CallId {
     CallId::new(at("2026-11-24T01:02:03Z").as_millisecond(), n)
@@ -64,6 +64,7 @@ fn filing(n: u128, segments: Vec<SegmentRow>) -> Filing {
             facts: serde_json::json!([{"fact": "object", "text": "漏水", "start": 3, "end": 5, "sure": true}]),
         },
         hints: serde_json::json!({"topic": "水"}),
+        dispatch: None,
     }
 }
 
@@ -179,12 +180,15 @@ async fn whichever_write_fails_nothing_is_lost_or_doubled() {
             assert_eq!(tickets[0].number.serial(), 1, "no number is used up by a failure; {context}");
             assert_eq!(store.outbox(true, 0, 10).await.expect("read").len(), 2, "{context}");
             assert_eq!(store.history(again.number).await.expect("read").len(), 1, "{context}");
+            assert_eq!(store.case_log(again.number).await.expect("read").len(), 1, "{context}");
+            let received = store.cases_in(&[case::State::Received], None, 10).await.expect("read");
+            assert_eq!(received.len(), 1, "{context}");
             if results == [true; 6] {
                 break;
             }
             n += 1;
         }
-        assert!(n >= 12, "only {n} writes were failed");
+        assert!(n >= 14, "only {n} writes were failed");
     }
 }
 

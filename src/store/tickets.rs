@@ -7,8 +7,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{
-    Error, EventRow, Failure, Filed, Filing, Hearing, Meaning, Place, Recording, Store, TextRow, Ticket, Write, calls,
-    heard, incidents, known, millis, outbox, time,
+    DISPATCH_WITHIN, Error, EventRow, Failure, Filed, Filing, Hearing, Meaning, Place, Recording, Store, TextRow,
+    Ticket, Write, calls, cases, duty, heard, incidents, known, millis, outbox, time,
 };
 use crate::asr::Word;
 use crate::catalogue::Urgency;
@@ -36,7 +36,9 @@ impl Store {
     pub async fn file(&self, filing: Filing, now: Timestamp) -> Result<Filed, Error> {
         let files = filing.segments.iter().map(|segment| self.kept(&segment.file)).collect();
         let day = now.to_zoned_datetime(self.0.zone.clone()).date();
-        self.write(File { filing, files, day, now, store: self.clone() }).await
+        let filed = self.write(File { filing, files, day, now, store: self.clone() }).await?;
+        self.stir();
+        Ok(filed)
     }
 
     pub async fn ticket(&self, number: Number) -> Result<Option<Ticket>, Error> {
@@ -106,7 +108,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, Error> {
         let event = Event::TextCompleted;
-        self.write(Reread { number, text, meaning, event, now, store: self.clone() }).await
+        let reread = self.write(Reread { number, text, meaning, event, now, store: self.clone() }).await?;
+        self.stir();
+        Ok(reread)
     }
 
     /// Some of it could not be heard: a person has to listen; `text` is the rest. The backends are told in the same
@@ -120,7 +124,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, Error> {
         let event = Event::TextGivenUp { tries, reason: reason.to_owned() };
-        self.write(Reread { number, text, meaning, event, now, store: self.clone() }).await
+        let reread = self.write(Reread { number, text, meaning, event, now, store: self.clone() }).await?;
+        self.stir();
+        Ok(reread)
     }
 
     pub(super) fn read(&self, row: &SqliteRow) -> Result<Ticket, Error> {
@@ -281,6 +287,12 @@ async fn add_event(db: &mut SqliteConnection, ticket: Number, event: &Event, at:
     Ok(seq)
 }
 
+/// The ticket as it is now, in a write.
+pub(super) async fn one(db: &mut SqliteConnection, store: &Store, ticket: Number) -> Result<Ticket, Failure> {
+    let row = sqlx::query(select!("WHERE t.id = ?")).bind(ticket.key()).fetch_one(db).await?;
+    Ok(store.read(&row)?)
+}
+
 /// Tells every backend what the ticket is now.
 pub(super) async fn tell(
     db: &mut SqliteConnection,
@@ -293,8 +305,7 @@ pub(super) async fn tell(
     if store.0.backends.is_empty() {
         return Ok(());
     }
-    let row = sqlx::query(select!("WHERE t.id = ?")).bind(ticket.key()).fetch_one(&mut *db).await?;
-    let ticket = store.read(&row)?;
+    let ticket = one(db, store, ticket).await?;
     outbox::add(db, &store.0.backends, &ticket, event, seq, at).await
 }
 
@@ -332,6 +343,8 @@ impl Write for File {
         let standing = Standing::after(None, &event).map_err(Error::from)?;
         self.put_ticket(db, number, standing).await?;
         incidents::link(db, filing.call, number).await?;
+        let dispatch = filing.dispatch.unwrap_or(self.now + DISPATCH_WITHIN);
+        cases::begin(db, number, dispatch, self.now).await?;
         let seq = add_event(db, number, &event, self.now).await?;
         tell(db, &self.store, number, "created", seq, self.now).await?;
         Ok(Filed { number, fresh: true })
@@ -358,7 +371,7 @@ impl File {
             .bind(number.key())
             .execute(&mut *db)
             .await?;
-        put_meaning(db, number, &filing.meaning).await?;
+        put_meaning(db, number, &filing.meaning, self.now).await?;
         let seq = happen(db, number, &Event::Raised { urgency: filing.meaning.urgency.clone() }, self.now).await?;
         tell(db, &self.store, number, "updated", seq, self.now).await
     }
@@ -404,11 +417,16 @@ impl File {
         .bind(filing.hints.to_string())
         .execute(&mut *db)
         .await?;
-        put_meaning(db, number, &filing.meaning).await
+        put_meaning(db, number, &filing.meaning, self.now).await
     }
 }
 
-pub(super) async fn put_meaning(db: &mut SqliteConnection, number: Number, meaning: &Meaning) -> Result<(), Failure> {
+pub(super) async fn put_meaning(
+    db: &mut SqliteConnection,
+    number: Number,
+    meaning: &Meaning,
+    now: Timestamp,
+) -> Result<(), Failure> {
     let place = meaning.place.as_ref();
     sqlx::query(
         "UPDATE tickets SET kind = ?, category1 = ?, category2 = ?, category3 = ?, confidence = ?, urgency = ?, \
@@ -429,9 +447,9 @@ pub(super) async fn put_meaning(db: &mut SqliteConnection, number: Number, meani
     .bind(&meaning.title)
     .bind(meaning.facts.to_string())
     .bind(number.key())
-    .execute(db)
+    .execute(&mut *db)
     .await?;
-    Ok(())
+    duty::alarm(db, number, &meaning.urgency, now).await
 }
 
 struct Reread {
@@ -456,7 +474,7 @@ impl Write for Reread {
             .bind(self.number.key())
             .execute(&mut *db)
             .await?;
-        put_meaning(db, self.number, &self.meaning).await?;
+        put_meaning(db, self.number, &self.meaning, self.now).await?;
         let seq = happen(db, self.number, &self.event, self.now).await?;
         tell(db, &self.store, self.number, "updated", seq, self.now).await?;
         Ok(true)

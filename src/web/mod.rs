@@ -3,6 +3,7 @@
 //!
 //! One thin file per page or resource. Nothing here decides anything about calls.
 
+mod cases;
 mod health;
 pub mod incidents;
 mod matters;
@@ -55,6 +56,8 @@ pub struct Shown {
     pub store: crate::store::Store,
     /// Takes other files for new calls.
     pub reload: mpsc::Sender<reload::Ask>,
+    /// The limits of cases.
+    pub timetable: crate::casework::Timetable,
     /// The time zone that people here read.
     pub zone: jiff::tz::TimeZone,
 }
@@ -68,6 +71,7 @@ pub fn router(shown: Shown) -> Router {
         .merge(reload::routes())
         .merge(incidents::routes())
         .merge(matters::routes())
+        .merge(cases::routes())
         .with_state(shown)
 }
 

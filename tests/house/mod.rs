@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses its part of it
 
 pub mod baresip;
+pub mod callee;
 pub mod caller;
 pub mod carrier;
 pub mod certificates;

@@ -170,6 +170,8 @@ fn fill(config: &Path, texts: &[String]) {
                 category: None,
                 kind: None,
                 urgency: None,
+                place: None,
+                elsewhere: Vec::new(),
                 keys: String::new(),
                 heard: vec![heard],
                 how: How::HungUp,

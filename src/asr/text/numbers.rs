@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use crate::catalogue::numeral::{digit, power};
+
 /// Numbers of things: also a single one is written in digits, 一 too (一号楼).
 const LABELS: &str = "号楼 号院 号线 号门 号地 单元 号 室 楼 层 栋 幢";
 /// What is measured: from 二 on written in digits.
@@ -295,33 +297,6 @@ fn mobile(chars: &[char], at: usize) -> Option<(usize, String)> {
 /// How many characters from here belong to one numeral.
 fn numeral(here: &[char]) -> usize {
     here.iter().take_while(|c| digit(**c).is_some() || power(**c).is_some()).count()
-}
-
-fn digit(c: char) -> Option<u8> {
-    Some(match c {
-        '零' | '〇' => 0,
-        '一' | '幺' => 1,
-        '二' | '两' => 2,
-        '三' => 3,
-        '四' => 4,
-        '五' => 5,
-        '六' => 6,
-        '七' => 7,
-        '八' => 8,
-        '九' => 9,
-        _ => return None,
-    })
-}
-
-fn power(c: char) -> Option<u64> {
-    Some(match c {
-        '十' => 10,
-        '百' => 100,
-        '千' => 1000,
-        '万' => 10_000,
-        '亿' => 100_000_000,
-        _ => return None,
-    })
 }
 
 /// 三百五, 一万二: the last power is left out.

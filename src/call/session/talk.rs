@@ -49,6 +49,8 @@ pub enum Input {
     TransferEnded,
     /// A known incident concerns the caller: their words tell it.
     Known(ivr::Incident),
+    /// Between which places the caller's words leave it open.
+    Places(Vec<ivr::Place>),
     /// The interpreter's deadline.
     Deadline,
     /// What time it is, and how busy the daemon.

@@ -1,6 +1,7 @@
 //! One call from its INVITE to its last row: the session's inputs gathered, its outputs carried out.
 
 mod hearing;
+mod place;
 mod record;
 mod signalling;
 mod transfer;
@@ -60,6 +61,10 @@ struct Call<'a> {
     session: Session,
     /// The incident that concerns the caller.
     known: Option<IncidentRow>,
+    /// Codes of the places of their last tickets.
+    earlier: Vec<String>,
+    /// Between how many places their words left it open when they were last looked at.
+    open: usize,
     /// What the recogniser is told before.
     prompt: Option<Arc<str>>,
     diary: Diary,
@@ -141,13 +146,15 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
     }
     metrics::histogram!("jiesu_setup_seconds").record(invitation.arrived.elapsed().as_secs_f64());
     let known = incident::of_caller(&desk.incidents(), invitation.caller.as_deref(), &desk.store).await;
-    let prompt = hearing::prompt(desk, &invitation, known.as_ref()).await;
+    let earlier = hearing::earlier(desk, &invitation).await;
+    let prompt = hearing::prompt(desk, &invitation, known.as_ref(), &earlier);
     let context = Context {
         caller: invitation.caller.clone().unwrap_or_default(),
         line: invitation.chosen.line.clone(),
         greeting: invitation.chosen.greeting.clone(),
         topic: invitation.chosen.topic.clone(),
         incident: known.as_ref().map(incident::spoken),
+        given: Default::default(),
         calendar: invitation.programme.calendar.clone(),
         around: desk.around(),
     };
@@ -177,6 +184,8 @@ pub async fn run(desk: &Arc<Desk>, invitation: Invitation, mut events: mpsc::Rec
         session,
         diary: Diary::knowing(known.as_ref().map(incident::spoken).as_ref()),
         known,
+        earlier,
+        open: 0,
         prompt,
         answered: Instant::now(),
         leg,
@@ -284,6 +293,7 @@ impl Call<'_> {
                 let text = heard.as_ref().map(|heard| heard.text.clone());
                 if let Some(heard) = heard {
                     self.look_for_incident(&heard.text);
+                    self.look_for_places(index, &heard.text);
                     self.clerk.write(Job::Heard { index: index as u32, heard });
                 }
                 Some(Input::Recognised { index, text })

@@ -5,7 +5,6 @@
 //! instead; see [`super::refer`].
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
@@ -14,11 +13,11 @@ use crate::call::session::Input;
 use crate::id::CallId;
 use crate::ivr::By;
 use crate::media::{Command as Audio, LegId};
-use crate::sip::task::route_to;
-use crate::sip::{DialogId, Event, Transport, Trunk, Uri, privacy};
+use crate::sip::{DialogId, Event};
 
 use super::Desk;
-use super::originate::{Behalf, Destination, NoCall, Outbound, Over};
+use super::originate::{Behalf, Destination, NoCall, Outbound};
+use super::reach::{self, Bearing};
 use super::refer::{Referral, Referred};
 
 /// The play number of the tone that the caller hears while it rings; the interpreter counts from 1.
@@ -86,7 +85,11 @@ impl Transfer {
         // Whoever refers does not call the target, and need not know the way.
         let destination = match passenger.by {
             By::Refer => None,
-            By::Bridge | By::Attended => Some(destination(desk, &passenger, target)?),
+            By::Bridge | By::Attended => {
+                let ring = desk.config.transfer_ring;
+                let bearing = Bearing { caller: passenger.caller, withheld: passenger.withheld, ring };
+                Some(reach::destination(desk, &bearing, target)?)
+            }
         };
         let (stop, stopped) = oneshot::channel();
         let (digits, keys) = mpsc::channel(16);
@@ -111,59 +114,6 @@ impl Transfer {
         };
         Ok((Transfer { digits, referred, joined: false, _stop: stop }, run))
     }
-}
-
-fn destination(desk: &Desk, passenger: &Passenger<'_>, target: &str) -> Result<Destination, &'static str> {
-    let uri = Uri::parse(target.as_bytes()).map_err(|_| "not a SIP URI")?;
-    if let Some(trunk) = desk.sip.trunk(&String::from_utf8_lossy(uri.host)) {
-        return over(desk, passenger, &uri, &trunk);
-    }
-    let ip = uri.ip().ok_or("the host is neither an IP address nor a trunk")?;
-    let transport = Transport::of(&uri);
-    let local = route_to(ip).map_err(|_| "there is no route to it")?;
-    let ours = desk.originator.advertised.of(local, ip);
-    let host = if ours.is_ipv6() { format!("[{ours}]") } else { ours.to_string() };
-    Ok(Destination {
-        uri: target.to_owned(),
-        to: SocketAddr::new(ip, uri.port.unwrap_or(transport.usual_port())),
-        transport,
-        from: match passenger.caller {
-            _ if passenger.withheld => privacy::ANONYMOUS.to_owned(),
-            caller => format!("sip:{}@{host}", caller.unwrap_or("anonymous")),
-        },
-        display: passenger.withheld.then(|| "Anonymous".to_owned()),
-        withheld: passenger.withheld,
-        ring: desk.config.transfer_ring,
-        over: None,
-    })
-}
-
-/// `sip:NUMBER@TRUNK`: to the first of the trunk's addresses, and on to the others where it must be.
-fn over(desk: &Desk, passenger: &Passenger<'_>, uri: &Uri<'_>, trunk: &Trunk) -> Result<Destination, &'static str> {
-    let number = trunk.numbers.outward(&uri.number().ok_or("no number stands before the trunk's name")?);
-    let outbound = desk.sip.peers().order(trunk);
-    let (first, further) = outbound.split_first().ok_or("the trunk has no `outbound`")?;
-    let ip = first.address.ip();
-    let local = route_to(ip).map_err(|_| "there is no route to the trunk")?;
-    let ours = desk.originator.advertised.of(local, ip);
-    let host = if ours.is_ipv6() { format!("[{ours}]") } else { ours.to_string() };
-    let caller = passenger.caller.map_or_else(|| "anonymous".to_owned(), |caller| trunk.numbers.outward(caller));
-    Ok(Destination {
-        uri: format!("sip:{number}@{}", first.address),
-        to: first.address,
-        transport: first.transport,
-        from: if passenger.withheld { privacy::ANONYMOUS.to_owned() } else { format!("sip:{caller}@{host}") },
-        display: passenger.withheld.then(|| "Anonymous".to_owned()),
-        withheld: passenger.withheld,
-        ring: desk.config.transfer_ring,
-        over: Some(Over {
-            terms: desk.programme().terms.get(&*trunk.name).cloned(),
-            trunk: trunk.name.clone(),
-            number,
-            further: further.to_vec(),
-            silence: trunk.silence,
-        }),
-    })
 }
 
 /// Says why a transfer failed.

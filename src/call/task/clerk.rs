@@ -180,11 +180,16 @@ async fn look_up(desk: &Desk, call: CallId, caller: &str, sought: Sought) -> Opt
         Sought::Repeated => repeated::find(&desk.store, &desk.matters, call, caller).await,
     };
     match found {
-        Ok(ticket) => ticket.map(|ticket| StatusReport {
-            number: ticket.number.to_string(),
-            state: ticket.state.to_string(),
-            unit: ticket.unit,
-        }),
+        Ok(None) => None,
+        Ok(Some(ticket)) => {
+            // Without its case the ticket says how far intake is.
+            let case = desk.store.case(ticket.number).await.unwrap_or_else(|error| {
+                tracing::error!(%error, ticket = %ticket.number, "a case could not be read");
+                None
+            });
+            let state = case.and_then(|case| case.spoken()).unwrap_or(ticket.state.code());
+            Some(StatusReport { number: ticket.number.to_string(), state: state.to_owned(), unit: ticket.unit })
+        }
         Err(error) => {
             tracing::error!(%error, "a ticket could not be looked up");
             None

@@ -34,6 +34,7 @@ pub mod early;
 pub mod incident;
 pub mod invitation;
 pub mod originate;
+pub mod reach;
 pub mod refer;
 mod refusals;
 pub mod registry;
@@ -93,6 +94,8 @@ pub struct Programme {
     pub version: VersionId,
     pub lines: Lines,
     pub flows: HashMap<String, Arc<Flow>>,
+    /// What people hear whom we call.
+    pub outward: HashMap<String, Arc<Flow>>,
     pub calendar: Arc<Calendar>,
     pub catalogue: Arc<Catalogue>,
     pub places: Arc<Places>,

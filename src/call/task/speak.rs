@@ -38,6 +38,11 @@ impl Speaker {
         Speaker { prompts, texts, voice, voices, cleared: Mutex::default(), ringback: ringing() }
     }
 
+    /// Whether free text can be spoken.
+    pub fn speaks(&self) -> bool {
+        self.voice.is_some()
+    }
+
     pub fn prompt(&self, id: &str) -> Option<Arc<Prompt>> {
         self.prompts.get(id).cloned()
     }

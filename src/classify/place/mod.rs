@@ -9,9 +9,10 @@ mod ask;
 mod report;
 mod witness;
 
-pub use ask::question;
+pub use ask::{open, question};
 pub use report::{Answer, Candidate, Report};
 
+use super::Hint;
 use crate::catalogue::text::Text;
 use crate::catalogue::{AreaId, Level, Places, Spot, numeral};
 use witness::Witness;
@@ -33,6 +34,9 @@ const EVEN: f32 = 0.9;
 
 /// The most areas between which the caller might choose; the most villages of one name around Beijing are 15.
 const MOST_CANDIDATES: usize = 20;
+
+/// How sure the caller's own answer makes it: keys are pressed wrongly, and words misheard.
+const ANSWERED: f32 = 0.98;
 
 /// What it counts, in characters, that a name begins where one may begin.
 const BEGINS: f32 = 1.5;
@@ -78,16 +82,28 @@ impl Placed {
 
 /// The place that `text` names. `earlier`: where the caller's earlier tickets lay.
 pub fn read(places: &Places, text: &Text, earlier: &[AreaId]) -> Placed {
+    read_but(places, text, earlier, &[])
+}
+
+/// As [`read`], where the caller has said that it is none of `elsewhere`.
+fn read_but(places: &Places, text: &Text, earlier: &[AreaId], elsewhere: &[AreaId]) -> Placed {
     let spots = spots(places, text);
-    let districts = witness::districts(places, text, &spots);
-    let streets = witness::streets(places, text, &spots, &districts, earlier);
+    let mut districts = witness::districts(places, text, &spots);
+    let mut streets = witness::streets(places, text, &spots, &districts, earlier);
+    districts.retain(|witness| !elsewhere.contains(&witness.area));
+    streets.retain(|witness| !elsewhere.contains(&witness.area));
     decide(places, ranked(&streets), ranked(&districts))
 }
 
-/// What is filed for `text` where nobody can be asked. `earlier`: the codes of where the caller's earlier tickets lay.
-pub fn find(places: &Places, text: &Text, earlier: &[String]) -> Option<Found> {
-    let earlier: Vec<AreaId> = earlier.iter().filter_map(|code| places.id(code)).collect();
-    read(places, text, &earlier).filed()
+/// What is filed for `text`: where the caller has said that it is, or else as far as the words tell.
+pub fn find(places: &Places, text: &Text, hint: &Hint) -> Option<Found> {
+    let ids = |codes: &[String]| codes.iter().filter_map(|code| places.id(code)).collect::<Vec<AreaId>>();
+    let placed = read_but(places, text, &ids(&hint.earlier), &ids(&hint.elsewhere));
+    let Some(area) = hint.place.as_deref().and_then(|code| places.id(code)) else { return placed.filed() };
+    // The words that the question was about, if the text still has them: it may have been heard better since.
+    let asked = placed.candidates().iter().find(|found| found.area == area);
+    let spans = asked.map(|found| found.spans.clone()).unwrap_or_default();
+    Some(Found { area, confidence: ANSWERED, spans })
 }
 
 /// The names in `text`. Of names that share characters the one with most of them is meant: in 花家弟北里 no 北里, though

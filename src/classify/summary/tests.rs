@@ -9,7 +9,7 @@ fn evidence(text: &str, field: Field, words: &str) -> Evidence {
     let at = text.find(words).expect("the text has them");
     let start = text[..at].chars().count();
     let words = Words { text: words.to_owned(), start, end: start + words.chars().count() };
-    Evidence { field, confidence: 0.9, words: vec![words], model: None }
+    Evidence { field, confidence: 0.9, words: vec![words], model: None, asked: false }
 }
 
 fn understood(text: &str, place: &str, object: &str) -> Understood {
@@ -112,7 +112,7 @@ proptest! {
         let chars: Vec<char> = text.chars().collect();
         let evidence = |field, (start, end): (usize, usize)| {
             let words = Words { text: String::new(), start, end };
-            Evidence { field, confidence: 0.9, words: vec![words], model: None }
+            Evidence { field, confidence: 0.9, words: vec![words], model: None, asked: false }
         };
         let understood = Understood {
             evidence: vec![evidence(Field::Place, place), evidence(Field::Category, object)],

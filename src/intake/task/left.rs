@@ -131,7 +131,7 @@ async fn file(intake: &Intake, left: Left, past: Past, found: Found) -> Result<b
     let before = hints.as_ref().map(filing::read_hint).unwrap_or_default();
     let guide = (intake.guide)();
     let topic = before.topic.clone().or_else(|| guide.topics.get(&call.line).cloned());
-    let mut hints = Hints { topic, category: before.category, kind: before.kind, urgency: before.urgency };
+    let mut hints = Hints { topic, ..recovery::hints(&before) };
     hints.add(&found.hints);
     let matter = recovery::emergency(&Unsettled { call, keys, segments }, hints);
     let filed = filing::file(&intake.store, &guide.catalogue, &guide.places, &matter, Timestamp::now()).await;

@@ -106,6 +106,7 @@ impl Reader {
             category: table.text("category").get(),
             kind: table.text("kind").get(),
             urgency: Some("urgent".to_owned()),
+            ..Hints::default()
         };
         let hints = Written { value: hints, place: table.place().clone(), key: table.path("category") };
         table.finish();

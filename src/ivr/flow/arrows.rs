@@ -26,6 +26,8 @@ impl<To> Kind<To> {
             }
             Kind::Confirm { yes, again, .. } => vec![(Why::Caller, yes), (Why::Caller, again)],
             Kind::Collect { go, .. } | Kind::Record { go, .. } => vec![(Why::Caller, go)],
+            // By itself where there is nothing to ask.
+            Kind::Place { go, .. } => vec![(Why::Alone, go), (Why::Caller, go)],
             Kind::Branch { arms, otherwise } => {
                 arms.iter().map(|arm| &arm.go).chain([otherwise]).map(|to| (Why::Alone, to)).collect()
             }
@@ -48,7 +50,10 @@ impl<To> Kind<To> {
     /// What happens to who says and presses nothing, for the kinds that ask.
     pub fn no_input(&self) -> &[Counted<To>] {
         match self {
-            Kind::Menu { ask, .. } | Kind::Confirm { ask, .. } | Kind::Collect { ask, .. } => &ask.no_input,
+            Kind::Menu { ask, .. }
+            | Kind::Confirm { ask, .. }
+            | Kind::Collect { ask, .. }
+            | Kind::Place { ask, .. } => &ask.no_input,
             Kind::Listen { no_input, .. } | Kind::Record { no_input, .. } => no_input,
             _ => &[],
         }
@@ -57,7 +62,10 @@ impl<To> Kind<To> {
     /// What happens after an answer that is none, for the kinds that ask for keys.
     pub fn no_match(&self) -> &[Counted<To>] {
         match self {
-            Kind::Menu { ask, .. } | Kind::Confirm { ask, .. } | Kind::Collect { ask, .. } => &ask.no_match,
+            Kind::Menu { ask, .. }
+            | Kind::Confirm { ask, .. }
+            | Kind::Collect { ask, .. }
+            | Kind::Place { ask, .. } => &ask.no_match,
             _ => &[],
         }
     }
@@ -65,7 +73,10 @@ impl<To> Kind<To> {
     /// How long an answer is waited for, for the kinds that ask.
     pub fn times(&self) -> Option<&Times> {
         match self {
-            Kind::Menu { ask, .. } | Kind::Confirm { ask, .. } | Kind::Collect { ask, .. } => Some(&ask.times),
+            Kind::Menu { ask, .. }
+            | Kind::Confirm { ask, .. }
+            | Kind::Collect { ask, .. }
+            | Kind::Place { ask, .. } => Some(&ask.times),
             Kind::Listen { times, .. } | Kind::Record { times, .. } => Some(times),
             _ => None,
         }
@@ -80,7 +91,7 @@ impl<To> Kind<To> {
             | Kind::Transfer { say, .. }
             | Kind::Queue { say, .. }
             | Kind::Hangup { say } => vec![("say", say)],
-            Kind::Menu { ask, .. } | Kind::Collect { ask, .. } => vec![("say", &ask.say)],
+            Kind::Menu { ask, .. } | Kind::Collect { ask, .. } | Kind::Place { ask, .. } => vec![("say", &ask.say)],
             Kind::Confirm { ask, pending, .. } => vec![("say", &ask.say), ("pending", pending)],
             Kind::Status { found, unit, states, other_state, .. } => {
                 let fixed = [("found", found.as_slice()), ("unit", unit), ("other_state", other_state)];
@@ -128,6 +139,7 @@ impl<To> Kind<To> {
             }
             Kind::Hours { hours, open, closed } => Kind::Hours { hours, open: f(open), closed: f(closed) },
             Kind::Answer { least, go, none } => Kind::Answer { least, go: f(go), none: f(none) },
+            Kind::Place { ask, yes, no, most, go } => Kind::Place { ask: ask.map(f), yes, no, most, go: f(go) },
             Kind::File { go, failed } => Kind::File { go: f(go), failed: f(failed) },
             Kind::Status { which, found, unit, states, other_state, none, go } => {
                 Kind::Status { which, found, unit, states, other_state, none: f(none), go: f(go) }

@@ -65,6 +65,11 @@ impl Interpreter {
         !matches!(self.at, At::Start | At::Alarm { .. } | At::Over) && self.by_words(said, spoken).is_some()
     }
 
+    /// Whether this call is, or was, an emergency.
+    pub(super) fn in_alarm(&self) -> bool {
+        !self.watch.raised.is_empty()
+    }
+
     /// `true`: the input was an emergency's, or is part of one that goes on.
     pub(super) fn alarmed(&mut self, input: &Input) -> bool {
         match (&self.at, input) {

@@ -45,6 +45,8 @@ impl Interpreter {
                     return self.leave(*yes);
                 }
                 Kind::Confirm { again, .. } if key == '2' => return self.leave(*again),
+                Kind::Place { .. } if key == '1' => return self.place_answered(true),
+                Kind::Place { .. } if key == '2' => return self.place_answered(false),
                 _ => {}
             }
         }
@@ -54,7 +56,7 @@ impl Interpreter {
         if key == '*' && self.takes_keys() && self.repeats < MOST_REPEATS {
             return self.repeat();
         }
-        let is_menu = matches!(node.kind, Kind::Menu { .. });
+        let is_menu = matches!(node.kind, Kind::Menu { .. } | Kind::Place { .. });
         match self.at.clone() {
             At::Saying { then: Then::Ask, .. } | At::Asking { .. } => self.no_match(),
             // A menu that also hears. Media ends an utterance with #; any other key is no choice.

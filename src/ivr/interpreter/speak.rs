@@ -17,6 +17,9 @@ impl Interpreter {
                 let spoken = choices.iter().any(|choice| !choice.words.is_empty());
                 (self.spoken(&ask.say), if spoken { Then::Listen } else { Then::Ask })
             }
+            Kind::Place { ask, yes, .. } => {
+                (self.spoken(&ask.say), if yes.is_empty() { Then::Ask } else { Then::Listen })
+            }
             Kind::Collect { ask, .. } => (self.spoken(&ask.say), Then::Ask),
             Kind::Confirm { ask, pending, .. } => {
                 let known = matches!(self.heard, Some(Heard::Text(_)));

@@ -45,6 +45,7 @@ impl Interpreter {
                 self.proceed(Then::Go(*go));
             }
             Kind::Menu { .. } => self.no_match(),
+            Kind::Place { yes, no, .. } => self.place_said(&said, among(yes), among(no)),
             _ => {}
         }
     }

@@ -1,4 +1,5 @@
 mod kinds;
+mod place;
 mod world;
 
 use super::speak::READ_BACK;

@@ -79,6 +79,7 @@ impl Reader {
                 go: go(table, "go"),
                 none: go(table, "none"),
             },
+            "place" => self.place(table),
             "file" => Kind::File { go: go(table, "go"), failed: go(table, "failed") },
             "status" => self.status(table),
             "queue" => self.queue(table),
@@ -158,6 +159,7 @@ impl Reader {
             category: table.text("category").get(),
             kind: table.text("kind").get(),
             urgency: table.text("urgency").get(),
+            ..Hints::default()
         };
         if hints != Hints::default() {
             let key = table.path(key);

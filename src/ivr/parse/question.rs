@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use super::say::Known;
 use super::{Name, Reader, go, is_key};
-use crate::ivr::flow::{Ask, Choice, Counted, Intent, Times};
+use crate::ivr::flow::{Ask, Choice, Counted, Intent, Kind, Times};
 use crate::ivr::spoken::bare;
 use crate::written::Table;
 
 /// A menu choice of more keys than this is a typing mistake.
 const MOST_KEYS: usize = 8;
+
+/// Nobody says no so often.
+const MOST_PLACES: i64 = 5;
 
 impl Reader {
     pub(super) fn ask(&mut self, table: &mut Table<'_>) -> Ask<Name> {
@@ -69,10 +72,30 @@ impl Reader {
         intents
     }
 
+    /// Whoever says or presses nothing, or something else, goes on: `no_input` and `no_match` are the node's own or none.
+    pub(super) fn place(&mut self, table: &mut Table<'_>) -> Kind<Name> {
+        let go = go(table, "go");
+        let on = || vec![Counted { count: 1, say: Vec::new(), go: Some(go.clone()) }];
+        let ask = Ask {
+            say: self.say(table, "say", Known::Call),
+            times: self.times(table),
+            no_input: self.handlers(table, "no_input").unwrap_or_else(on),
+            no_match: self.handlers(table, "no_match").unwrap_or_else(on),
+        };
+        let mut spoken = Vec::new();
+        let yes = self.spoken_as("yes", table, &mut spoken);
+        let no = self.spoken_as("no", table, &mut spoken);
+        Kind::Place { ask, yes, no, most: table.int("most").or(2, 1..MOST_PLACES) as u32, go }
+    }
+
     /// `words` of a choice or intent; `taken` are those of the choices above it.
     fn spoken(&mut self, entry: &mut Table<'_>, taken: &mut Vec<String>) -> Vec<String> {
+        self.spoken_as("words", entry, taken)
+    }
+
+    fn spoken_as(&mut self, key: &str, entry: &mut Table<'_>, taken: &mut Vec<String>) -> Vec<String> {
         let mut words = Vec::new();
-        for word in entry.texts("words").get().unwrap_or_default() {
+        for word in entry.texts(key).get().unwrap_or_default() {
             let text = bare(&word.value);
             let place = if word.place.line == 0 { entry.place().clone() } else { word.place };
             if text.is_empty() {

@@ -191,6 +191,11 @@ pub(crate) fn own(kind: &Kind<NodeId>) -> Vec<Way> {
         Kind::Confirm { yes, again, .. } => {
             vec![way(Cause::Key("1".to_owned()), yes), way(Cause::Key("2".to_owned()), again)]
         }
+        Kind::Place { yes, no, go, .. } => {
+            let keys = ["1", "2"].map(|key| way(Cause::Key(key.to_owned()), go));
+            let words = yes.iter().chain(no).map(|w| word(w, go));
+            [way(Cause::Alone, go)].into_iter().chain(keys).chain(words).collect()
+        }
         Kind::Collect { go, .. } => vec![way(Cause::Keyed, go)],
         Kind::Hours { open, closed, .. } => vec![way(Cause::Open, open), way(Cause::Closed, closed)],
         Kind::Branch { arms, otherwise } => {

@@ -14,19 +14,19 @@ use jiff::Timestamp;
 
 const LEASE: Duration = Duration::from_secs(30);
 
-fn id(n: u128) -> CallId {
+pub(super) fn id(n: u128) -> CallId {
     CallId::new(at("2026-11-24T01:00:00Z").as_millisecond(), n)
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     at("2026-11-24T02:00:00Z")
 }
 
-fn later(seconds: u64) -> Timestamp {
+pub(super) fn later(seconds: u64) -> Timestamp {
     now().saturating_add(Duration::from_secs(seconds)).expect("near")
 }
 
-fn segment(n: u128, index: u32, text: Option<&str>) -> SegmentRow {
+pub(super) fn segment(n: u128, index: u32, text: Option<&str>) -> SegmentRow {
     SegmentRow {
         call: id(n),
         index,
@@ -39,7 +39,7 @@ fn segment(n: u128, index: u32, text: Option<&str>) -> SegmentRow {
 }
 
 /// A call that is over, with its ticket.
-async fn filed(store: &Store, n: u128, urgency: &str, texts: &[Option<&str>]) -> Number {
+pub(super) async fn filed(store: &Store, n: u128, urgency: &str, texts: &[Option<&str>]) -> Number {
     let segments: Vec<_> = texts.iter().zip(0..).map(|(text, index)| segment(n, index, *text)).collect();
     let whole = texts.iter().all(Option::is_some);
     let filing = Filing {
@@ -54,17 +54,17 @@ async fn filed(store: &Store, n: u128, urgency: &str, texts: &[Option<&str>]) ->
     number
 }
 
-fn transcribed(text: &str, model: &str) -> Transcribed {
+pub(super) fn transcribed(text: &str, model: &str) -> Transcribed {
     let heard = Transcript { text: text.into(), model: model.into(), ..Transcript::default() };
     Transcribed::new(heard, Purpose::Complaint, None)
 }
 
-async fn beside(folder: &std::path::Path, store: &Store) -> Store {
+pub(super) async fn beside(folder: &std::path::Path, store: &Store) -> Store {
     let config = Config { pace: Duration::ZERO, ..Config::default() };
     Store::join(&config, folder, store.zone()).await.expect("a second process's store")
 }
 
-async fn take(store: &Store, worker: &str, at: Timestamp) -> Option<Leased> {
+pub(super) async fn take(store: &Store, worker: &str, at: Timestamp) -> Option<Leased> {
     let until = at.saturating_add(LEASE).expect("near");
     store.take_hearing(worker, Work::Text, at, until).await.expect("taken or not")
 }

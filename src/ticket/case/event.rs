@@ -123,7 +123,8 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// What the caller added freely: a recording, and its text once there is one.
+/// What the caller added freely: recordings (names of files of one comment, apart by spaces: a long one has several), and
+/// their text once there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comment {
     pub recording: String,
@@ -209,6 +210,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<Timestamp>,
     },
+    /// Somebody answered and is being asked: first empty, before the first word is spoken, then what they said so far.
+    /// So a crash loses no answer, and nobody is asked twice.
+    Asked { attempt: u32, survey: Survey },
     /// Somebody was asked.
     CalledBack { attempt: u32, survey: Survey },
     /// The words of a comment, which was recorded before it was understood.
@@ -248,6 +252,7 @@ impl Event {
             Event::CallerTold { .. } => Kind::CallerTold,
             Event::CallbackBegan { .. } => Kind::CallbackBegan,
             Event::CallbackFailed { .. } => Kind::CallbackFailed,
+            Event::Asked { .. } => Kind::Asked,
             Event::CalledBack { .. } => Kind::CalledBack,
             Event::Commented { .. } => Kind::Commented,
             Event::Reopened { .. } => Kind::Reopened,
@@ -280,6 +285,7 @@ pub enum Kind {
     CallerTold,
     CallbackBegan,
     CallbackFailed,
+    Asked,
     CalledBack,
     Commented,
     Reopened,
@@ -292,7 +298,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 25] = [
+    pub const ALL: [Kind; 26] = [
         Kind::Received,
         Kind::Dispatched,
         Kind::Told,
@@ -309,6 +315,7 @@ impl Kind {
         Kind::CallerTold,
         Kind::CallbackBegan,
         Kind::CallbackFailed,
+        Kind::Asked,
         Kind::CalledBack,
         Kind::Commented,
         Kind::Reopened,
@@ -339,6 +346,7 @@ impl Kind {
             Kind::CallerTold => "caller_told",
             Kind::CallbackBegan => "callback_began",
             Kind::CallbackFailed => "callback_failed",
+            Kind::Asked => "asked",
             Kind::CalledBack => "called_back",
             Kind::Commented => "commented",
             Kind::Reopened => "reopened",

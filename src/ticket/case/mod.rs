@@ -14,4 +14,4 @@ mod standing;
 mod tests;
 
 pub use event::{By, Comment, Entry, Event, Kind, Limits, Outcome, Satisfaction, Survey, Via};
-pub use standing::{Callback, Case, Illegal, MAX_UNITS, State, Why};
+pub use standing::{ANSWER, Callback, Case, Illegal, MAX_UNITS, State, Why};

@@ -13,6 +13,9 @@ use crate::ticket::state::Unknown;
 /// So many units may work on one case together, and so many may be told.
 pub const MAX_UNITS: usize = 16;
 
+/// What [`Event::CallerTold`] tells of an answer.
+pub const ANSWER: &str = "answer";
+
 /// How far the case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -98,6 +101,7 @@ impl State {
                 CallerTold,
                 CallbackBegan,
                 CallbackFailed,
+                Asked,
                 CalledBack,
                 Commented,
                 Merged,
@@ -115,6 +119,7 @@ impl State {
                 CallerTold,
                 CallbackBegan,
                 CallbackFailed,
+                Asked,
                 CalledBack,
                 Commented,
                 Listed,
@@ -129,6 +134,7 @@ impl State {
                 Answered,
                 CallerTold,
                 CallbackFailed,
+                Asked,
                 CalledBack,
                 Commented,
                 Listed,
@@ -142,6 +148,7 @@ impl State {
                 Overruled,
                 CallerTold,
                 CallbackFailed,
+                Asked,
                 CalledBack,
                 Commented,
                 Merged,
@@ -154,6 +161,7 @@ impl State {
                 CallerTold,
                 CallbackBegan,
                 CallbackFailed,
+                Asked,
                 CalledBack,
                 Commented,
                 Reopened,
@@ -170,6 +178,7 @@ impl State {
                 Answered,
                 CallerTold,
                 CallbackFailed,
+                Asked,
                 CalledBack,
                 Commented,
                 Reopened,
@@ -177,7 +186,7 @@ impl State {
                 Escalated,
                 Excluded,
             ],
-            State::Merged => &[Told, CallerTold, CallbackFailed, CalledBack, Commented, Separated, Excluded],
+            State::Merged => &[Told, CallerTold, CallbackFailed, Asked, CalledBack, Commented, Separated, Excluded],
         }
     }
 }
@@ -235,16 +244,22 @@ pub struct Case {
     /// Returns of all rounds, and whether it may be returned once more.
     pub returns: u32,
     pub bound: bool,
+    /// The caller knows of this round's answer.
+    pub told: bool,
     /// How often it was reopened.
     pub reopened: u32,
     pub callback: Callback,
     /// Tries in this round.
     pub attempts: u32,
+    /// What the caller has said so far in the callback that is running; `None` until somebody answers.
+    pub asked: Option<Survey>,
     /// What the caller said last.
     pub survey: Option<Survey>,
     /// The highest level told in this round.
     pub escalated: u8,
     pub excluded: bool,
+    /// When somebody has to look at what is listed (挂账); told of, it is `None`.
+    pub listed: Option<Timestamp>,
     pub into: Option<Number>,
     /// What it was before it was merged.
     before: Option<State>,
@@ -321,6 +336,24 @@ impl Case {
         !self.state.is_final()
     }
 
+    /// The word of `state-….wav`: how far it is, for its caller. `None`: nobody is in charge yet.
+    pub fn spoken(&self) -> Option<&'static str> {
+        let solved = self.survey.as_ref().and_then(|survey| survey.solved);
+        let word = match self.state {
+            State::Received => return None,
+            State::Dispatched | State::Accepted if self.reopened > 0 => "unsolved",
+            State::Dispatched => "dispatched",
+            State::Accepted => "handling",
+            State::Review => "objected",
+            State::Answered if self.callback == Callback::Running => "callback",
+            State::Answered | State::Closed if solved == Some(true) => "solved",
+            State::Answered => "answered",
+            State::Closed => "closed",
+            State::Paused | State::Listed | State::Merged => "other",
+        };
+        Some(word)
+    }
+
     /// Whether `unit` works on it.
     pub fn concerns(&self, unit: &str) -> bool {
         self.lead.as_deref() == Some(unit) || self.co.iter().any(|co| co == unit)
@@ -344,12 +377,15 @@ impl Case {
             answered: None,
             returns: 0,
             bound: false,
+            told: false,
             reopened: 0,
             callback: Callback::None,
             attempts: 0,
+            asked: None,
             survey: None,
             escalated: 0,
             excluded: false,
+            listed: None,
             into: None,
             before: None,
         }
@@ -364,7 +400,7 @@ impl Case {
             Kind::CallbackBegan if self.callback == Callback::Done => Some(Why::CallbackDone),
             // What ends a round waits for the caller's last words in it.
             Kind::CallbackBegan | Kind::Closed | Kind::Reopened if running => Some(Why::CallbackRunning),
-            Kind::CalledBack | Kind::CallbackFailed if !running => Some(Why::NoCallback),
+            Kind::Asked | Kind::CalledBack | Kind::CallbackFailed if !running => Some(Why::NoCallback),
             Kind::Excluded if self.excluded => Some(Why::Excluded),
             _ => None,
         }
@@ -401,9 +437,9 @@ impl Case {
             Event::CallbackBegan { attempt } => {
                 (*attempt != self.attempts + 1).then_some(Why::Attempt(self.attempts + 1))
             }
-            Event::CallbackFailed { attempt, .. } | Event::CalledBack { attempt, .. } => {
-                (*attempt != self.attempts).then_some(Why::Attempt(self.attempts))
-            }
+            Event::CallbackFailed { attempt, .. }
+            | Event::Asked { attempt, .. }
+            | Event::CalledBack { attempt, .. } => (*attempt != self.attempts).then_some(Why::Attempt(self.attempts)),
             Event::Escalated { level, why, .. } => {
                 reason(why).or((*level <= self.escalated).then_some(Why::Level(self.escalated)))
             }
@@ -480,19 +516,29 @@ impl Case {
                 State::Accepted
             }
             Event::Answered { .. } => {
-                self.answered = Some(at);
+                (self.answered, self.told) = (Some(at), false);
+                // Asked at the limit, before there was an answer: whoever did not call it solved is asked about this one.
+                let solved = self.survey.as_ref().is_some_and(|survey| survey.solved == Some(true));
+                if self.callback == Callback::Done && !solved {
+                    (self.callback, self.attempts) = (Callback::None, 0);
+                }
                 State::Answered
             }
             Event::CallbackBegan { attempt } => {
-                (self.attempts, self.callback) = (*attempt, Callback::Running);
+                (self.attempts, self.callback, self.asked) = (*attempt, Callback::Running, None);
+                self.state
+            }
+            Event::Asked { survey, .. } => {
+                self.asked = Some(survey.clone());
                 self.state
             }
             Event::CallbackFailed { again, .. } => {
+                self.asked = None;
                 self.callback = again.map_or(Callback::Done, Callback::Again);
                 self.state
             }
             Event::CalledBack { survey, .. } => {
-                (self.survey, self.callback) = (Some(survey.clone()), Callback::Done);
+                (self.survey, self.callback, self.asked) = (Some(survey.clone()), Callback::Done, None);
                 self.state
             }
             Event::Commented { text, .. } => {
@@ -508,7 +554,10 @@ impl Case {
                 State::Dispatched
             }
             Event::Closed { .. } => State::Closed,
-            Event::Listed { .. } => State::Listed,
+            Event::Listed { until, .. } => {
+                self.listed = Some(*until);
+                State::Listed
+            }
             Event::Merged { into } => {
                 (self.into, self.before) = (Some(*into), Some(self.state));
                 State::Merged
@@ -519,14 +568,22 @@ impl Case {
             }
             Event::Escalated { level, .. } => {
                 self.escalated = *level;
+                self.listed = self.listed.filter(|until| at < *until);
                 self.state
             }
             Event::Excluded { .. } => {
                 self.excluded = true;
                 self.state
             }
-            Event::Received { .. } | Event::Told { .. } | Event::CallerTold { .. } => self.state,
+            Event::CallerTold { what, .. } => {
+                self.told |= what == ANSWER;
+                self.state
+            }
+            Event::Received { .. } | Event::Told { .. } => self.state,
         };
+        if state != State::Listed {
+            self.listed = None;
+        }
         if state != self.state {
             (self.state, self.since) = (state, at);
         }

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod matrix;
+
 fn at(minutes: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + minutes * 60).expect("a time")
 }
@@ -50,6 +52,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         (1..4u32, any::<bool>()).prop_map(|(attempt, more)| {
             Event::CallbackFailed { attempt, outcome: Outcome::Busy, again: more.then(|| at(5)) }
         }),
+        (1..4u32, survey.clone()).prop_map(|(attempt, survey)| Event::Asked { attempt, survey }),
         (1..4u32, survey).prop_map(|(attempt, survey)| Event::CalledBack { attempt, survey }),
         (1..4u32).prop_map(|attempt| Event::Commented { attempt, text: "好".into() }),
         (units(), reasons(), 0..99i64).prop_map(|(unit, reason, m)| Event::Reopened {
@@ -140,6 +143,25 @@ fn a_case_is_not_closed_while_its_caller_is_on_the_telephone() {
     assert_eq!(case(&events).state, State::Closed);
 }
 
+/// What the caller says is kept as they say it; what is asked before there is an answer is asked again about that.
+#[test]
+fn a_callback_is_kept_question_by_question() {
+    let mut events = dispatched();
+    let unit = "110105001".to_owned();
+    events.push(Event::Accepted { unit: unit.clone() });
+    let asked = Event::Asked { attempt: 1, survey: Survey { contacted: Some(true), ..Survey::default() } };
+    assert_eq!(Case::after(Some(&case(&events)), &asked, at(9)).expect_err("nobody is called").why, Why::NoCallback);
+    events.extend([Event::CallbackBegan { attempt: 1 }, asked]);
+    let running = case(&events);
+    assert_eq!(running.asked.as_ref().and_then(|survey| survey.contacted), Some(true));
+    assert_eq!((running.callback, &running.survey), (Callback::Running, &None));
+    let unsolved = Survey { solved: Some(false), ..Survey::default() };
+    events.push(Event::CalledBack { attempt: 1, survey: unsolved });
+    assert_eq!((case(&events).callback, case(&events).asked), (Callback::Done, None));
+    events.push(Event::Answered { unit, text: "已修好".into() });
+    assert_eq!((case(&events).callback, case(&events).attempts), (Callback::None, 0));
+}
+
 #[test]
 fn a_reopened_case_begins_a_new_round() {
     let mut events = dispatched();
@@ -153,6 +175,48 @@ fn a_reopened_case_begins_a_new_round() {
     assert_eq!((case.state, case.reopened, case.attempts), (State::Dispatched, 1, 0));
     assert_eq!((case.answered, case.callback), (None, Callback::None));
     assert!(case.legal().contains(&Kind::CallbackBegan));
+}
+
+/// What callers hear of it, at every step.
+#[test]
+fn a_caller_hears_how_far_it_is() {
+    let unit = || "110105001".to_owned();
+    let survey = |solved| Survey { solved: Some(solved), ..Survey::default() };
+    let answered = || Event::Answered { unit: unit(), text: "已修好".into() };
+    let mut events = vec![Event::Received { dispatch: at(60) }];
+    assert_eq!(case(&events).spoken(), None);
+    events.extend(dispatched().into_iter().skip(1));
+    let steps = [
+        (Event::Returned { unit: unit(), reason: "不在辖区".into() }, "objected"),
+        (Event::Overruled { reason: "在辖区".into() }, "dispatched"),
+        (Event::Accepted { unit: unit() }, "handling"),
+        (answered(), "answered"),
+        (Event::CallbackBegan { attempt: 1 }, "callback"),
+        (Event::CalledBack { attempt: 1, survey: survey(false) }, "answered"),
+        (Event::Reopened { unit: unit(), limits: limits(50), reason: "not solved".into() }, "unsolved"),
+        (Event::Accepted { unit: unit() }, "unsolved"),
+        (answered(), "answered"),
+        (Event::CallbackBegan { attempt: 1 }, "callback"),
+        (Event::CalledBack { attempt: 1, survey: survey(true) }, "solved"),
+        (Event::Closed { reason: "solved".into() }, "solved"),
+    ];
+    for (event, word) in steps {
+        events.push(event);
+        assert_eq!(case(&events).spoken(), Some(word));
+    }
+}
+
+#[test]
+fn what_is_listed_is_told_of_once() {
+    let mut events = dispatched();
+    events.push(Event::Accepted { unit: "110105001".into() });
+    events.push(Event::Listed { reason: "规划中".into(), until: at(4) });
+    assert_eq!(case(&events).listed, Some(at(4)));
+    let told = Event::Escalated { level: 1, target: "city".into(), why: "listed".into() };
+    events.push(told.clone());
+    assert_eq!(case(&events).listed, None, "its time has come");
+    let early = Case::after(Some(&case(&events[..4])), &told, at(3)).expect("legal");
+    assert_eq!(early.listed, Some(at(4)), "its time is still to come");
 }
 
 #[test]

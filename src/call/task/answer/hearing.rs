@@ -25,23 +25,36 @@ const OVERHEAR: ListenLimits = ListenLimits {
 /// Looking up the caller's last places must not keep the call waiting.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Names that the caller is likely to say: of the incident that concerns them, and around where their last matters were.
-pub(super) async fn prompt(desk: &Desk, invitation: &Invitation, known: Option<&IncidentRow>) -> Option<Arc<str>> {
-    let most = desk.asr.prompt_length();
-    if most == 0 {
-        return None;
+/// Codes of where the caller's last matters were: names there are likely to be said, and decide between places of one
+/// name. Without a recogniser nobody asks.
+pub(super) async fn earlier(desk: &Desk, invitation: &Invitation) -> Vec<String> {
+    if !desk.asr.has_model() {
+        return Vec::new();
     }
     let caller = invitation.caller.as_deref().unwrap_or_default();
-    let codes = match tokio::time::timeout(PATIENCE, desk.store.places_of(caller)).await {
+    match tokio::time::timeout(PATIENCE, desk.store.places_of(caller)).await {
         Ok(Ok(codes)) => codes,
         Ok(Err(error)) => {
             tracing::warn!(call = %invitation.id, %error, "the caller's last places are not known");
             Vec::new()
         }
         Err(_) => Vec::new(),
-    };
+    }
+}
+
+/// Names that the caller is likely to say: of the incident that concerns them, and around where their last matters were.
+pub(super) fn prompt(
+    desk: &Desk,
+    invitation: &Invitation,
+    known: Option<&IncidentRow>,
+    earlier: &[String],
+) -> Option<Arc<str>> {
+    let most = desk.asr.prompt_length();
+    if most == 0 {
+        return None;
+    }
     let incident = known.into_iter().flat_map(|row| row.words.iter().chain(&row.places)).map(String::as_str);
-    asr::prompt(incident.chain(names(&invitation.programme.places, &codes)), most)
+    asr::prompt(incident.chain(names(&invitation.programme.places, earlier)), most)
 }
 
 /// The areas of these codes, then the others of their districts; of no code, the districts of the city.

@@ -62,6 +62,8 @@ impl Call<'_> {
             category: record.hints.category.clone(),
             kind: record.hints.kind.clone(),
             urgency: record.hints.urgency.clone(),
+            place: record.hints.place.clone(),
+            elsewhere: record.hints.elsewhere.clone(),
             keys: record.keys.clone(),
             heard: record
                 .utterances

@@ -37,6 +37,13 @@ fn each_kind_says_what_is_missing_or_wrong() {
             "keys.1: key 1 is a digit here; remove it",
         ),
         ("do = \"set\"\ngo = \"bye\"\n", "node.a.do: sets nothing"),
+        ("do = \"place\"\nsay = \"{place}\"\n", "node.a.go: missing"),
+        ("do = \"place\"\nsay = \"{place}\"\nmost = 9\ngo = \"bye\"\n", "9 is out of range; write 1 to 5"),
+        (
+            "do = \"place\"\nsay = \"{place}\"\nyes = [\"是\"]\nno = [\"是\"]\ngo = \"bye\"\n",
+            "node.a.no: \"是\" is taken by a choice above",
+        ),
+        ("do = \"say\"\nsay = \"{place}\"\ngo = \"bye\"\n", "nothing is known for {place}"),
         ("do = \"set\"\nvariables = { Name = \"x\" }\ngo = \"bye\"\n", "\"Name\" is no variable"),
         ("do = \"set\"\npace = \"fast\"\ngo = \"bye\"\n", "\"fast\" is not known; write \"normal\" or \"slow\""),
         ("do = \"set\"\nlanguage = \"English\"\ngo = \"bye\"\n", "\"English\" is no language"),

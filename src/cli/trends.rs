@@ -74,7 +74,7 @@ pub fn run(folder: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
 fn seen(ticket: Assessed, now: Timestamp) -> Option<Seen> {
     let at = ticket.log.first().filter(|entry| entry.at < now)?.at;
     let past = || ticket.log.iter().filter(|entry| entry.at < now);
-    let closed = past().filter(|entry| matches!(entry.event, Event::Closed { .. })).last().map(|entry| entry.at);
+    let closed = past().rfind(|entry| matches!(entry.event, Event::Closed { .. })).map(|entry| entry.at);
     let reopened = past().filter(|entry| matches!(entry.event, Event::Reopened { .. })).map(|entry| entry.at).collect();
     let category: Vec<&str> = ticket.category.iter().map(String::as_str).filter(|level| !level.is_empty()).collect();
     let category = category.join("/");

@@ -9,8 +9,10 @@ fn path(names: &str) -> [String; 3] {
     [(); 3].map(|()| names.next().unwrap_or_else(|| "其他".to_owned()))
 }
 
-/// Lead, co-handlers, copies: with nobody refused.
-fn sent(kind: &str, category: &str, place: Option<&str>, refused: &[&str]) -> (String, Vec<String>, Vec<String>) {
+/// Lead, co-handlers, copies.
+type Sent = (String, Vec<String>, Vec<String>);
+
+fn sent(kind: &str, category: &str, place: Option<&str>, refused: &[&str]) -> Sent {
     let (catalogue, places, units, _) = city(UNITS);
     let refused: Vec<String> = refused.iter().map(|code| (*code).to_owned()).collect();
     let rules = Rules { catalogue: &catalogue, places: &places, units: &units };
@@ -18,7 +20,7 @@ fn sent(kind: &str, category: &str, place: Option<&str>, refused: &[&str]) -> (S
     (decision.lead.code.clone(), decision.co, decision.copies)
 }
 
-fn expect(lead: &str, co: &[&str], copies: &[&str]) -> (String, Vec<String>, Vec<String>) {
+fn expect(lead: &str, co: &[&str], copies: &[&str]) -> Sent {
     let own = |list: &[&str]| list.iter().map(|code| (*code).to_owned()).collect();
     (lead.to_owned(), own(co), own(copies))
 }
@@ -26,7 +28,7 @@ fn expect(lead: &str, co: &[&str], copies: &[&str]) -> (String, Vec<String>, Vec
 /// The city's rules, a line each.
 #[test]
 fn article_12() {
-    let table: [(&str, Option<&str>, (String, Vec<String>, Vec<String>)); 9] = [
+    let table: [(&str, Option<&str>, Sent); 9] = [
         // Straight to the street: its district has a copy.
         ("城建/环卫/清运", Some("111"), expect("111", &[], &["11"])),
         // Only the district is known.

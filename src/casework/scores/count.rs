@@ -57,7 +57,7 @@ pub fn mark(config: &Config, window: &Window, log: &[Entry]) -> Option<Mark> {
     let received = inside().any(|entry| matches!(entry.event, Event::Received { .. }));
     let reopened = inside().filter(|entry| matches!(entry.event, Event::Reopened { .. })).count() as u32;
     let surveys = || inside().filter_map(|entry| survey(&entry.event).map(|survey| (entry.seq, survey)));
-    let counts = surveys().filter(|(_, survey)| survey.valid).last();
+    let counts = surveys().rfind(|(_, survey)| survey.valid);
     let failed = inside().any(|entry| matches!(entry.event, Event::CallbackFailed { .. }));
     let asked = match counts {
         Some((_, survey)) => Asked::Valid(survey.clone()),
@@ -71,7 +71,7 @@ pub fn mark(config: &Config, window: &Window, log: &[Entry]) -> Option<Mark> {
     let asked = if asked != Asked::Not && excluded(config, window, log) { Asked::Excluded } else { asked };
     let until = counts.map(|(seq, _)| seq);
     let charged = log.iter().filter(|entry| until.map_or(entry.at < window.until, |seq| entry.seq <= seq));
-    let unit = charged.filter_map(|entry| put_in_charge(&entry.event)).last().map(str::to_owned);
+    let unit = charged.filter_map(|entry| put_in_charge(&entry.event)).next_back().map(str::to_owned);
     Some(Mark { received, reopened, asked, unit })
 }
 

@@ -215,8 +215,7 @@ proptest! {
         }
         let mut case = case(&events);
         let mut rounds = 0;
-        loop {
-            let Some(event) = config.act(&deadlines, &case, facts, at(minute)) else { break };
+        while let Some(event) = config.act(&deadlines, &case, facts, at(minute)) {
             case = Case::after(Some(&case), &event, at(minute)).expect("legal");
             rounds += 1;
             prop_assert!(rounds < 10);

@@ -63,10 +63,7 @@ fn the_defaults_that_are_shown_are_the_defaults() {
         format!("{:?}", (&bare.sip, &bare.media, &bare.calls)),
         format!("{:?}", (&full.sip, &full.media, &full.calls))
     );
-    assert_eq!(
-        format!("{:?}", (&bare.assessment, &bare.trends)),
-        format!("{:?}", (&full.assessment, &full.trends))
-    );
+    assert_eq!(format!("{:?}", (&bare.assessment, &bare.trends)), format!("{:?}", (&full.assessment, &full.trends)));
     assert_eq!(
         format!("{:?}", (&bare.asr, &bare.tts, &bare.store)),
         format!("{:?}", (&full.asr, &full.tts, &full.store))

@@ -46,8 +46,8 @@ pub(crate) mod planted;
 #[cfg(test)]
 mod tests;
 
-pub use cases::DISPATCH_WITHIN;
 pub use assessed::Assessed;
+pub use cases::DISPATCH_WITHIN;
 pub use corrections::{Corrected, Correction};
 pub use duty::Telling;
 pub use error::Error;

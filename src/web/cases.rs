@@ -28,7 +28,9 @@ const LONGEST: usize = 4000;
 const UNITS: usize = 32;
 
 pub(super) fn routes() -> Router<Shown> {
-    Router::new().route("/api/v1/tickets/{number}/case", get(show)).route("/api/v1/tickets/{number}/events", post(happen))
+    Router::new()
+        .route("/api/v1/tickets/{number}/case", get(show))
+        .route("/api/v1/tickets/{number}/events", post(happen))
 }
 
 /// A move as it is asked for; see [`Particulars`].

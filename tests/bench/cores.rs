@@ -13,7 +13,7 @@ use jiesu::calendar::Calendar;
 use jiesu::catalogue::Places;
 use jiesu::catalogue::text::Text;
 use jiesu::classify::summary::summarise;
-use jiesu::classify::{Understood, place};
+use jiesu::classify::{Hint, Understood, place};
 use jiesu::ivr::prove::{Dialled, Limits, Premises, Spoken, prove};
 use jiesu::ivr::{Flow, Rules};
 use jiesu::rtp::packet::Packet;
@@ -140,7 +140,7 @@ fn sentence(c: &mut Criterion) {
     ] {
         let first = place::Report::of(&places, text, &[]);
         c.bench_function(&format!("place/{} characters, {name}", text.chars().count()), |b| {
-            b.iter(|| place::find(&places, &Text::new(black_box(text)), &[]));
+            b.iter(|| place::find(&places, &Text::new(black_box(text)), &Hint::default()));
         });
         let understood = Understood::default();
         c.bench_function(&format!("summary/{} characters, {name}", text.chars().count()), |b| {

@@ -28,6 +28,8 @@ pub struct Manner {
 pub struct Came {
     pub number: String,
     pub answered: bool,
+    /// Keys that they pressed.
+    pub pressed: usize,
     /// So many packets with a voice in them were heard.
     pub heard: usize,
 }
@@ -75,7 +77,7 @@ impl Callees {
                             let number = text.split(['@', ':']).nth(1).unwrap_or_default().to_owned();
                             let manner = manner(&number);
                             let mut log = log.lock().expect("no panic");
-                            log.push(Came { number, answered: false, heard: 0 });
+                            log.push(Came { number, answered: false, pressed: 0, heard: 0 });
                             send(response(&text, manner.refuses.unwrap_or(180), address, ""));
                             if manner.refuses.is_none() {
                                 calls.insert(id, Call::new(log.len() - 1, from, text, manner));
@@ -99,7 +101,9 @@ impl Callees {
                 for call in calls.values_mut() {
                     call.turn(&socket, address);
                     let heard = call.listen();
-                    log.lock().expect("no panic")[call.at].heard += heard;
+                    let came = &mut log.lock().expect("no panic")[call.at];
+                    came.heard += heard;
+                    came.pressed = call.cseq as usize;
                 }
                 // Whoever called them is gone.
                 calls.retain(|_, call| call.began.elapsed() < Duration::from_secs(30));

@@ -308,23 +308,19 @@ fn nobody_is_asked_twice_and_no_answer_is_lost() {
         }
         tickets
     });
-    let mut during = 0;
-    for _ in 0..kills {
-        let before = people.came().len();
+    // What has happened out there: calls, answers, keys.
+    let happened = || -> usize { people.came().iter().map(|came| 1 + usize::from(came.answered) + came.pressed).sum() };
+    for round in 0..kills {
+        // Killed anywhere from the first call on, however fast the machine is.
+        let until = happened() + 1 + draw(40) as usize;
         let mut daemon = Daemon::over(kept.path(), &plan);
         let begun = Instant::now();
-        while people.came().len() == before && begun.elapsed() < Duration::from_secs(20) {
+        while happened() < until {
+            assert!(begun.elapsed() < Duration::from_secs(60), "round {round}: nobody is called\n{}", daemon.log());
             pause();
         }
-        let alive = Duration::from_millis(draw(2000));
-        let begun = Instant::now();
-        while begun.elapsed() < alive {
-            pause();
-        }
-        during += usize::from(people.came().len() > before);
         daemon.kill();
     }
-    assert_eq!(during, kills, "not every kill came during callbacks: too few tickets");
     // Nobody is called any more, but what was cut off is mended.
     let toml = kept.path().join("jiesu.toml");
     let text = std::fs::read_to_string(&toml).expect("the test's own file");
@@ -351,7 +347,7 @@ fn nobody_is_asked_twice_and_no_answer_is_lost() {
         .filter(|(number, (case, _))| asked.get(&tickets[number]).is_some_and(|n| *n > 1 + case.reopened as usize))
         .collect();
     assert!(again.is_empty(), "{} people were asked twice: {again:#?}", again.len());
-    assert!(asked.len() > kills, "only {} people were asked", asked.len());
+    assert!(asked.len() >= kills, "only {} people were asked", asked.len());
     // Every answer that was promised stands in a survey.
     let promised = promised(&log);
     for (number, line) in &promised {
@@ -362,16 +358,18 @@ fn nobody_is_asked_twice_and_no_answer_is_lost() {
             _ => None,
         });
         let survey = survey.unwrap_or_else(|| panic!("the survey of {number} is lost: {line}\n{entries:#?}"));
-        let says = |name: &str, value: Option<bool>| match value {
-            Some(value) => line.contains(&format!("{name}={value}")),
-            None => !line.contains(&format!("{name}=")),
+        // The survey may hold an answer more: it was committed, and the daemon killed before it said so.
+        let holds = |name: &str, value: Option<String>| {
+            let value = value.unwrap_or_else(|| "lost".to_owned());
+            !line.contains(&format!("{name}=")) || line.contains(&format!("{name}={value}"))
         };
-        assert!(says("contacted", survey.contacted) && says("solved", survey.solved), "{line}: {survey:?}");
-        let satisfied = survey.satisfied.map(Satisfaction::code);
-        assert!(satisfied.is_none_or(|word| line.contains(&format!("satisfied=\"{word}\""))), "{line}: {survey:?}");
+        let kept = holds("contacted", survey.contacted.map(|yes| yes.to_string()))
+            && holds("solved", survey.solved.map(|yes| yes.to_string()))
+            && holds("satisfied", survey.satisfied.map(|satisfied| format!("\"{}\"", satisfied.code())));
+        assert!(kept, "{line}: {survey:?}");
         assert_eq!(case.reopened > 0, survey.solved == Some(false), "{entries:#?}");
     }
-    assert!(promised.len() > kills, "only {} answers were promised", promised.len());
+    assert!(promised.len() * 2 >= kills, "only {} answers were promised", promised.len());
     let running = cases.values().filter(|(case, _)| case.callback == jiesu::ticket::case::Callback::Running).count();
     assert_eq!(running, 0, "a callback runs although nobody is called");
     println!("{kills} kills: {} calls, {} people asked, {} surveys", people.came().len(), asked.len(), promised.len());

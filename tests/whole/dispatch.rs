@@ -180,7 +180,7 @@ fn survey() {
     let mut after = Vec::new();
     for ticket in daemon.wait_tickets(CALLS, Duration::from_secs(60)) {
         let number = ticket["number"].as_str().expect("a number");
-        let out = daemon.cli(&["dispatch", "explain", number, "--json"]);
+        let out = daemon.cli(&["case", number, "--json"]);
         let seen: Value = serde_json::from_slice(&out.stdout).expect("JSON");
         let at = |event: &str| -> jiff::Timestamp {
             let at = happened(&seen, event).unwrap_or_else(|| panic!("no {event}: {seen:#}"))["at"].as_str();

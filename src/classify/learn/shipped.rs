@@ -212,7 +212,7 @@ fn the_held_out_requests() {
     let Some(rows) = held_out("requests/dev.csv", "type") else { return };
     let (alone, both) = figures(Topic::Type, &rows, |understood| understood.kind.clone());
     println!("type of {} texts: alone {alone:.4?}, with the words {both:.4?}", rows.len());
-    assert!(alone[1] >= 0.82, "{alone:?} {both:?}");
+    assert!(alone[1] >= 0.83, "{alone:?} {both:?}");
 }
 
 /// Label and text of a table.

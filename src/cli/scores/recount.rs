@@ -272,3 +272,6 @@ fn differs<T: std::fmt::Display>(
         wrong.push(format!("{name}: {} published, {} by the log", text(published), text(counted)));
     }
 }
+
+#[cfg(test)]
+mod tests;

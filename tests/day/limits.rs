@@ -13,8 +13,10 @@ use crate::desk::Ticket;
 
 const MINUTE: SignedDuration = SignedDuration::from_secs(60);
 
+type MonthDay = (i8, i8);
+
 /// The State Council's notice for 2026: first and last days off, and the weekends that are worked.
-const OFF: &[((i8, i8), (i8, i8))] = &[
+const OFF: &[(MonthDay, MonthDay)] = &[
     ((1, 1), (1, 3)),
     ((2, 15), (2, 23)),
     ((4, 4), (4, 6)),
@@ -23,7 +25,7 @@ const OFF: &[((i8, i8), (i8, i8))] = &[
     ((9, 25), (9, 27)),
     ((10, 1), (10, 7)),
 ];
-const WORKED: &[(i8, i8)] = &[(1, 4), (2, 14), (2, 28), (5, 9), (9, 20), (10, 10)];
+const WORKED: &[MonthDay] = &[(1, 4), (2, 14), (2, 28), (5, 9), (9, 20), (10, 10)];
 
 /// The wall clock of Beijing: eight hours ahead, all year.
 pub fn local(at: Timestamp) -> DateTime {

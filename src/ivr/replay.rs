@@ -356,7 +356,8 @@ impl Walk {
             Awaits::Words => match self.acts.pop_front() {
                 Some(Act::Words(heard)) => {
                     self.did = true;
-                    self.entered = 0;
+                    // A key after what was said is no part of a choice that began before it.
+                    (self.entered, self.last_key) = (0, None);
                     self.awaits = Awaits::Keys;
                     self.input(Input::Heard(heard));
                 }

@@ -51,7 +51,7 @@ fn a_call_that_was_asked_which_place_goes_as_it_went() {
     let asked = asked.replace("node place\n", "node place\n30010 key !2\n30020 key !1\n");
     let outcome = run(&World::default(), &flow(SHIPPED), &recorded(&asked, &["八里庄停水了"]));
     assert!(!outcome.guessed && outcome.end == End::Filed, "{outcome:#?}");
-    assert_eq!(outcome.hints.place.as_deref(), Some("110108005"));
+    assert_eq!(outcome.hints.place.as_deref(), Some("110108005"), "{outcome:#?}");
     assert_eq!(outcome.hints.elsewhere, ["110105015"]);
 }
 

@@ -83,7 +83,7 @@ do = "hangup"
     let found = faults_of(text);
     let expected = [
         r#"f.toml:1:9: start: there is no node "hallo"; did you mean "hello"?"#,
-        "f.toml:3:1: colour: unknown key; known here: start, too_long, steps, times, targets, hours, duty, keys, words, no_input, no_match, node",
+        "f.toml:3:1: colour: unknown key; known here: start, too_long, steps, times, given, targets, hours, duty, keys, words, no_input, no_match, node",
         r#"f.toml:5:8: targets.seat: "tell:12" is no SIP address; write e.g. "sip:seats@192.0.2.1:5060""#,
         r##"f.toml:6:1: keys.x: is no key; write one digit, "*" or "#""##,
         r#"f.toml:11:7: node.hello.say: is empty: the caller would hear nothing; write prompt ids, e.g. ["welcome"]"#,

@@ -1,6 +1,6 @@
 //! The three rates and what is made of them (考核, art. 32): response, solution and satisfaction, the composite, classes.
 //!
-//! Owns how a month is counted: [`period`] says when it begins, [`count`] what one ticket's log brings to it, and a
+//! Owns how a month is counted: `period` says when it begins, `count` what one ticket's log brings to it, and a
 //! [`Table`] compares two months per street, district, department or category. Everything follows from the logs of the
 //! tickets ([`crate::ticket::case::Entry`]) and from [`Facts`]; nothing is kept between two counts, so that anybody with
 //! the exported log can count again. Refuses to hide anything: callers who could not be reached, surveys that do not

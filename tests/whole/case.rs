@@ -43,6 +43,19 @@ fn events(case: &Value) -> Vec<&str> {
     case["log"].as_array().expect("a log").iter().filter_map(|entry| entry["event"].as_str()).collect()
 }
 
+/// Waits until the daemon's rules have put a unit in charge.
+fn wait_dispatched(daemon: &Daemon, number: &str) -> Value {
+    let start = Instant::now();
+    loop {
+        let case = case(daemon, number);
+        if case["state"] == "dispatched" {
+            return case;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "nobody is in charge of {case:#}\n{}", daemon.log());
+        pause();
+    }
+}
+
 /// Waits until the daemon's rules have told somebody of the case at this level.
 fn wait_told(daemon: &Daemon, number: &str, level: u64) -> Value {
     let start = Instant::now();
@@ -67,17 +80,12 @@ fn a_case_goes_through_its_life_by_command_line_console_and_rule() {
     let ticket = daemon.wait_tickets(1, Duration::from_secs(10))[0].clone();
     let number = ticket["number"].as_str().expect("a number");
 
-    // A unit is in charge, by rule or by hand.
-    let unit = format!("unit-{:x}", draw(1 << 40));
-    if case(&daemon, number)["state"] == "received" {
-        let (code, said) = does(&daemon, &["accept", number, "--unit", &unit]);
-        assert_eq!(code, 1, "{said}");
-        assert!(said.contains("what can be done with it: dispatch, close, merge, exclude"), "{said}");
-        let (code, said) = does(&daemon, &["dispatch", number, "--unit", &unit, "--reason", "辖区"]);
-        assert_eq!(code, 0, "{said}");
-    }
-    let begun = case(&daemon, number);
-    assert_eq!((&begun["state"], events(&begun)[0]), (&json!("dispatched"), "received"));
+    // A unit is in charge, by rule, as soon as the ticket is filed; who is not, cannot take it.
+    let begun = wait_dispatched(&daemon, number);
+    assert_eq!(events(&begun)[..2], ["received", "dispatched"], "{begun:#}");
+    let (code, said) = does(&daemon, &["accept", number, "--unit", &format!("unit-{:x}", draw(1 << 40))]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("what can be done with it: accept, return, whistle, extend, merge, exclude"), "{said}");
     let unit = begun["lead"].as_str().expect("a unit in charge").to_owned();
 
     // Over the console: only what the case allows, only from here.

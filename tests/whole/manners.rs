@@ -41,7 +41,8 @@ fn health_and_metrics() {
     Run { calls, rate: 10, ..Run::one("normal", "13800138000", '4') }.pass(daemon.sip);
     daemon.wait_metric("jiesu_calls", 0.0);
     daemon.wait_metric("jiesu_tickets_total", calls as f64);
-    daemon.wait_metric("jiesu_backend_total{backend=\"log\",result=\"sent\"}", calls as f64);
+    // Each was filed, and has its unit.
+    daemon.wait_metric("jiesu_backend_total{backend=\"log\",result=\"sent\"}", 2.0 * calls as f64);
     assert_eq!(daemon.metric("jiesu_calls_total"), calls as f64);
     assert_eq!(daemon.metric("jiesu_setup_seconds_count"), calls as f64);
     let text = daemon.get("/metrics").1;

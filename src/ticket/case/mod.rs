@@ -10,8 +10,10 @@
 
 mod event;
 mod standing;
+mod state;
 #[cfg(test)]
 mod tests;
 
 pub use event::{By, Comment, Entry, Event, Kind, Limits, Outcome, Satisfaction, Survey, Via};
-pub use standing::{ANSWER, Callback, Case, Illegal, MAX_UNITS, State, Why};
+pub use standing::{ANSWER, Callback, Case, Illegal, MAX_UNITS, Why};
+pub use state::State;
